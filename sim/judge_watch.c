@@ -1,0 +1,194 @@
+/* judge_watch.c - attempts, faults, and what has to happen in time.
+ */
+#include <inttypes.h>
+
+#include "base/check.h"
+#include "judge_int.h"
+
+enum { RETURN_MS = 5000, PATIENCE_MS = 5500 };
+
+/* ---- attempts ----------------------------------------------------------------------------------------- */
+
+static void count(struct judge *j, struct judge_attempt *a)
+{
+	const struct judge_msg *m = a->msg;
+	struct judge_user *u = &j->user[m->user];
+	int64_t flow_max = m->flow >= 0 ? j->set.flow_parallelism[m->flow] : 0;
+
+	a->counted = true;
+	if (++u->running > j->set.user_parallelism)
+		judge_fail(j, "user %d runs %" PRId64 " attempts of at most %" PRId64, m->user, u->running,
+			   j->set.user_parallelism);
+	if (m->flow < 0)
+		return;
+	if (++u->flow_running[m->flow] > flow_max && flow_max > 0)
+		judge_fail(j, "key f%d of user %d runs %" PRId64 " attempts of at most %" PRId64, m->flow,
+			   m->user, u->flow_running[m->flow], flow_max);
+}
+
+void judge_uncount(struct judge *j, struct judge_attempt *a)
+{
+	struct judge_user *u;
+
+	if (!a->counted)
+		return;
+	a->counted = false;
+	u = &j->user[a->msg->user];
+	u->running--;
+	if (a->msg->flow >= 0)
+		u->flow_running[a->msg->flow]--;
+}
+
+void judge_sent(struct judge *j, struct judge_attempt *a, int holder, struct msg_id id)
+{
+	struct judge_msg *m = judge_find(j, id);
+
+	list_init(&a->node);
+	a->msg = m;
+	a->holder = holder;
+	a->counted = false;
+	if (m == NULL) {
+		judge_fail(j, "holder %d sends a message that was never accepted", holder);
+		return;
+	}
+	list_push(&j->attempts, &a->node);
+	j->counts.attempts++;
+	if (++m->sends > m->actives)
+		judge_fail(j, "message %d was sent %d times, started %d times", m->tag, m->sends,
+			   m->actives);
+	if (m->state == JUDGE_ACTIVE && m->holder == holder)
+		count(j, a);
+	else if (!m->excused)
+		judge_fail(j, "holder %d sends message %d, which it does not hold", holder, m->tag);
+}
+
+void judge_endpoint_answered(struct judge *j, struct judge_attempt *a, int status)
+{
+	struct judge_msg *m = a->msg;
+
+	if (m == NULL || status < 200 || status > 299)
+		return;
+	if (++m->acks < 2)
+		return;
+	j->counts.duplicates++;
+	if (!m->excused && !m->unheard)
+		judge_fail(j, "message %d was delivered %d times without a reason", m->tag, m->acks);
+}
+
+void judge_ended(struct judge *j, struct judge_attempt *a, const struct judge_outcome *o)
+{
+	struct judge_msg *m = a->msg;
+
+	if (m == NULL)
+		return;
+	judge_uncount(j, a);
+	list_remove(&a->node);
+	m->unheard = m->unheard || o->status == 0;
+	if (m->state == JUDGE_ACTIVE && m->holder == a->holder)
+		m->outcome = *o;
+}
+
+void judge_dropped(struct judge *j, struct judge_attempt *a)
+{
+	if (a->msg == NULL)
+		return;
+	judge_uncount(j, a);
+	list_remove(&a->node);
+}
+
+/* ---- faults ------------------------------------------------------------------------------------------- */
+
+void judge_holder_gone(struct judge *j, int holder, int64_t now_ms, bool orderly)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &j->pending) {
+		struct judge_msg *m = list_entry(it, struct judge_msg, node);
+
+		if (m->state != JUDGE_ACTIVE || m->holder != holder)
+			continue;
+		m->excused = true;
+		m->holder = 0;
+		m->gone_ms = now_ms + RETURN_MS + (orderly ? 0 : j->set.lease_ms);
+		m->able_ms = 0;
+	}
+}
+
+void judge_lapse(struct judge *j, int holder)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &j->pending) {
+		struct judge_msg *m = list_entry(it, struct judge_msg, node);
+
+		if (m->state == JUDGE_ACTIVE && (holder == 0 || m->holder == holder))
+			m->excused = true;
+	}
+	list_each(it, tmp, &j->attempts) {
+		struct judge_attempt *a = list_entry(it, struct judge_attempt, node);
+
+		if (holder == 0 || a->holder == holder)
+			judge_uncount(j, a);
+	}
+}
+
+void judge_stepped(struct judge *j, int64_t by_ms)
+{
+	struct list *it, *tmp;
+
+	if (by_ms > 0)
+		return;
+	/* What is remembered until a wall time may be forgotten before the clock went back. */
+	for (int u = 0; u < JUDGE_USERS; u++) {
+		for (int i = 0; i < JUDGE_NAMES; i++)
+			j->user[u].dedup[i].until_ms = 0;
+	}
+	list_each(it, tmp, &j->pending) {
+		struct judge_msg *m = list_entry(it, struct judge_msg, node);
+
+		if (m->gone_ms != 0)
+			m->gone_ms -= by_ms;
+	}
+}
+
+/* ---- in time ------------------------------------------------------------------------------------------ */
+
+/* Messages of the user that hold one of its slots, as far as the log tells. */
+static int64_t slots_held(const struct judge *j, int user, int64_t now_ms)
+{
+	struct list *it, *tmp;
+	int64_t n = 0;
+
+	list_each(it, tmp, &j->pending) {
+		const struct judge_msg *m = list_entry(it, struct judge_msg, node);
+
+		n += m->user == user && m->state == JUDGE_ACTIVE &&
+		     (m->holder != 0 || now_ms < m->gone_ms);
+	}
+	return n;
+}
+
+/* What its process left behind must run again, unless something keeps it from that. */
+static void check_returned(struct judge *j, struct judge_msg *m, int64_t now_ms, bool able)
+{
+	/* Messages with a flow key may have to wait for others of it. */
+	if (m->gone_ms == 0 || now_ms < m->gone_ms || m->cancel_requested || m->flow >= 0)
+		return;
+	if (!able || slots_held(j, m->user, now_ms) >= j->set.user_parallelism) {
+		m->able_ms = 0;
+		return;
+	}
+	if (m->able_ms == 0)
+		m->able_ms = now_ms;
+	if (now_ms > m->able_ms + PATIENCE_MS)
+		judge_fail(j, "message %d has not run again %" PRId64 " ms after it should have", m->tag,
+			   now_ms - m->gone_ms);
+}
+
+void judge_instant(struct judge *j, int64_t now_ms, bool able)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &j->pending)
+		check_returned(j, list_entry(it, struct judge_msg, node), now_ms, able);
+}

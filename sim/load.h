@@ -1,0 +1,15 @@
+/* load.h - what users ask for: publishes with random options, cancels, work on the dead letter queue.
+ */
+#ifndef SIM_LOAD_H
+#define SIM_LOAD_H
+
+#include "world.h"
+
+/* Asks one thing of this process, which is ready. */
+void load_turn(struct world *w, struct proc *p);
+/* Has the users made by this process, which has just got ready. */
+void load_users(struct world *w, struct proc *p);
+/* The process is gone, and the answers with it. */
+void load_forget(struct proc *p);
+
+#endif

@@ -1,0 +1,477 @@
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "core/event.h"
+#include "endpoints.h"
+#include "load.h"
+#include "proc.h"
+
+enum {
+	WALL_START_S = 1760000000,
+	CALM_AFTER_MS = 20000,
+	ROWS_EVERY_MS = 30000,
+	DRAIN_MS = 4 * 3600 * 1000,
+	LULL_MS = 20000,
+	PPM_MAX = 150000,
+};
+
+void world_note(struct world *w, const char *fmt, ...)
+{
+	char *line = w->line[w->lines++ % WORLD_KEPT];
+	int n = snprintf(line, WORLD_LINE_BYTES, "%9.3f ", (double)w->now_ms / 1000);
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line + n, WORLD_LINE_BYTES - (size_t)n, fmt, args);
+	va_end(args);
+	if (w->trace)
+		puts(line);
+}
+
+bool world_one_in(struct world *w, uint64_t n)
+{
+	return rng_below(&w->rng, n) == 0;
+}
+
+int64_t world_between(struct world *w, int64_t least, int64_t most)
+{
+	return least + (int64_t)rng_below(&w->rng, (uint64_t)(most - least + 1));
+}
+
+int64_t world_wall_ms(const struct world *w)
+{
+	return WALL_START_S * 1000LL + w->now_ms + w->wall_step_ms;
+}
+
+bool world_is_calm(const struct world *w)
+{
+	return !w->faults_on && w->now_ms > w->stepped_ms + CALM_AFTER_MS &&
+	       w->now_ms > w->faults_ms + CALM_AFTER_MS;
+}
+
+/* ---- the observer's view of the store ----------------------------------------------------------------- */
+
+static void observed(struct store_req *req)
+{
+	bool *done = req->arg;
+
+	check(req->result == STORE_APPLIED);
+	*done = true;
+}
+
+static void observe(struct world *w, struct store_req *req, const bool *done)
+{
+	store_submit(w->observer, req);
+	store_flush(w->observer, world_wall_ms(w));
+	store_poll(w->observer);
+	check(*done);
+}
+
+static void trace_events(struct world *w, struct str events, int slot)
+{
+	struct arena a;
+	struct event e;
+
+	arena_init(&a);
+	while (event_next(&a, &events, &e) == 1)
+		world_note(w, "p%d: %" PRIx64 " %.*s retried %" PRId64 " status %" PRId64, slot, e.id.seq,
+			   STR_FMT(event_state_name(e.state)), e.retried, e.response_status);
+	arena_done(&a);
+}
+
+/* BREAK_LOSE: takes away the first event, now and then. */
+static struct str lose_one(struct world *w, struct str events)
+{
+	struct str rest = events;
+	struct arena a;
+	struct event e;
+
+	if (w->broken != BREAK_LOSE || w->lost_one || w->now_ms < 30000)
+		return events;
+	arena_init(&a);
+	w->lost_one = event_next(&a, &rest, &e) == 1;
+	arena_done(&a);
+	return rest;
+}
+
+void world_read_log(struct world *w, const struct proc *p)
+{
+	struct judge_turn turn = {
+		.holder = p->holder,
+		.now_ms = w->now_ms,
+		.wall_ms = world_wall_ms(w) + p->skew_ms,
+		.lag_ms = world_is_calm(w) ? 1000 : 0,
+	};
+	bool more = true;
+
+	while (more) {
+		bool done = false;
+		struct tail t;
+
+		tail_init(&t, 0, w->tail_pos, 1024 * 1024, observed, &done);
+		arena_init(&t.arena);
+		observe(w, &t.req, &done);
+		w->tail_pos = t.last;
+		trace_events(w, t.events, p->slot);
+		judge_events(w->judge, &turn, lose_one(w, t.events));
+		more = t.more;
+		arena_done(&t.arena);
+	}
+}
+
+static void compare_user(struct world *w, int user, enum scan_kind kind)
+{
+	char name[16];
+	bool done = false;
+	struct scan s;
+
+	scan_init(&s, kind, observed, &done);
+	s.user = str_n(name, (size_t)snprintf(name, sizeof(name), "user%d", user));
+	s.max = 1000;
+	s.bytes_max = SIZE_MAX;
+	arena_init(&s.arena);
+	observe(w, &s.req, &done);
+	check(!s.more);
+	if (kind == SCAN_MESSAGES) {
+		judge_rows_start(w->judge, user);
+		for (size_t i = 0; i < s.rows; i++)
+			judge_row(w->judge, &s.row[i]);
+		judge_rows_end(w->judge, user);
+	} else {
+		for (size_t i = 0; i < s.rows; i++)
+			judge_dead_row(w->judge, &s.row[i]);
+		judge_dead_rows_end(w->judge, user);
+	}
+	arena_done(&s.arena);
+}
+
+static void compare_rows(struct world *w)
+{
+	for (int u = 0; u < w->users; u++) {
+		compare_user(w, u, SCAN_MESSAGES);
+		compare_user(w, u, SCAN_DLQ);
+	}
+	w->rows_at_ms = w->now_ms + ROWS_EVERY_MS;
+}
+
+void world_check_store(struct world *w, const char *after)
+{
+	char error[200];
+
+	compare_rows(w);
+	if (!sqlite_db_check(w->db, world_wall_ms(w), error))
+		judge_fail(w->judge, "the store contradicts itself after %s: %s", after, error);
+}
+
+/* ---- faults ------------------------------------------------------------------------------------------- */
+
+static void set_faults(struct world *w, bool on)
+{
+	struct fault_chances c = { 0 };
+
+	if (on) {
+		c.unavailable_ppm = (uint32_t)rng_below(&w->rng, PPM_MAX);
+		c.lost_ppm = (uint32_t)rng_below(&w->rng, PPM_MAX);
+		c.done_lost_ppm = (uint32_t)rng_below(&w->rng, PPM_MAX);
+	}
+	w->faults_on = on;
+	w->faults_ms = w->now_ms > w->faults_ms ? w->now_ms : w->faults_ms;
+	world_note(w, "the store %s", on ? "loses requests and answers" : "works again");
+	for (int i = 0; i < WORLD_PROCS; i++) {
+		if (w->proc[i].holder != 0)
+			fault_set(w->proc[i].store, c);
+	}
+}
+
+static void step_clock(struct world *w)
+{
+	int64_t most_ms = world_one_in(w, 3) ? 600 * 1000 : 3000;
+	int64_t by_ms = world_between(w, -most_ms, most_ms);
+
+	w->wall_step_ms += by_ms;
+	w->stepped_ms = w->now_ms;
+	world_note(w, "the clock steps by %" PRId64 " ms", by_ms);
+	judge_stepped(w->judge, by_ms);
+	/* Whoever looks next may take the others for dead. */
+	if (by_ms > 1000)
+		judge_lapse(w->judge, 0);
+}
+
+static void one_fault(struct world *w)
+{
+	struct proc *p = &w->proc[rng_below(&w->rng, WORLD_PROCS)];
+	int64_t dice = world_between(w, 0, 9);
+
+	w->fault_at_ms = w->now_ms + world_between(w, 500, 30000);
+	if (dice <= 2 && p->holder != 0)
+		p->die_in = (int)world_between(w, 1, 30);
+	else if (dice == 3 && p->holder != 0 && p->ready && !p->stopping)
+		proc_stop(p, world_between(w, 0, 10000));
+	else if (dice == 4 && proc_is_open(p))
+		proc_stall(p, world_between(w, 1000, 40000));
+	else if (dice == 5)
+		step_clock(w);
+	else if (dice == 6)
+		w->temper[rng_below(&w->rng, WORLD_ENDPOINTS)] =
+			(enum temper)rng_below(&w->rng, TEMPER_COUNT);
+	else if (dice <= 8 && !w->faults_on) {
+		set_faults(w, true);
+		w->faults_until_ms = w->now_ms + world_between(w, 100, 15000);
+	}
+	world_check_store(w, "a fault");
+}
+
+/* The end of all trouble: from here on, everything has to come to an end. */
+static void get_well(struct world *w)
+{
+	world_note(w, "everything is well from now on");
+	w->healthy = true;
+	w->fault_at_ms = w->faults_until_ms = w->load_at_ms = INT64_MAX;
+	set_faults(w, false);
+	for (int i = 0; i < WORLD_PROCS; i++) {
+		w->proc[i].die_in = 0;
+		if (w->proc[i].holder == 0 && w->proc[i].restart_at_ms > w->now_ms + 1000)
+			w->proc[i].restart_at_ms = w->now_ms + 1000;
+	}
+}
+
+/* ---- going on ----------------------------------------------------------------------------------------- */
+
+static void give_load(struct world *w)
+{
+	struct proc *p = &w->proc[rng_below(&w->rng, WORLD_PROCS)];
+
+	/* Half of the time between two is none, so that several come at once. */
+	w->load_at_ms = w->now_ms +
+			(world_one_in(w, 3) ? 0 : world_between(w, 1, 2 * (w->load_until_ms / 200)));
+	if (proc_is_open(p))
+		load_turn(w, p);
+	if (w->to_publish <= 0)
+		w->load_at_ms = INT64_MAX;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t next_ms(const struct world *w)
+{
+	int64_t next = least(least(w->load_at_ms, w->fault_at_ms), endpoints_next_ms(w));
+
+	for (int i = 0; i < WORLD_PROCS; i++)
+		next = least(next, proc_next_ms(&w->proc[i]));
+	return least(next, least(w->faults_until_ms, w->rows_at_ms));
+}
+
+static void instant(struct world *w)
+{
+	int64_t next = next_ms(w);
+
+	w->instants++;
+	if (next > w->now_ms)
+		w->now_ms = next;
+	if (w->fault_at_ms <= w->now_ms)
+		one_fault(w);
+	if (w->faults_until_ms <= w->now_ms) {
+		w->faults_until_ms = INT64_MAX;
+		set_faults(w, false);
+	}
+	if (w->load_at_ms <= w->now_ms)
+		give_load(w);
+	endpoints_turn(w);
+	for (int i = 0; i < WORLD_PROCS; i++)
+		proc_turn(&w->proc[i]);
+	if (w->rows_at_ms <= w->now_ms)
+		compare_rows(w);
+	judge_instant(w->judge, w->now_ms, proc_any_able(w) && !w->faults_on);
+}
+
+static bool fine(const struct world *w)
+{
+	return judge_verdict(w->judge) == NULL;
+}
+
+static void go_on_until(struct world *w, int64_t until_ms)
+{
+	while (fine(w) && w->now_ms < until_ms)
+		instant(w);
+}
+
+static void live(struct world *w)
+{
+	int64_t end_ms;
+
+	while (fine(w) && w->to_publish > 0 && w->now_ms < 4 * w->load_until_ms)
+		instant(w);
+	go_on_until(w, w->now_ms + world_between(w, 0, 60000));
+	if (!fine(w))
+		return;
+	get_well(w);
+	end_ms = w->now_ms + DRAIN_MS;
+	while (fine(w) && w->now_ms < end_ms && judge_pending(w->judge) > 0)
+		instant(w);
+	go_on_until(w, w->now_ms + LULL_MS);
+	if (fine(w))
+		judge_end(w->judge);
+}
+
+static void check_rest(struct world *w)
+{
+	for (int i = 0; i < WORLD_PROCS; i++) {
+		struct engine_stats s = engine_stats(w->proc[i].engine);
+
+		if (s.deliveries != 0 || s.memory_bytes != 0)
+			judge_fail(w->judge, "p%d still holds %d deliveries, %zu bytes", i, s.deliveries,
+				   s.memory_bytes);
+	}
+	world_check_store(w, "the end");
+	if (sqlite_db_stats(w->db).messages != 0)
+		judge_fail(w->judge, "the store still counts %lld messages",
+			   (long long)sqlite_db_stats(w->db).messages);
+}
+
+static void stop_all(struct world *w)
+{
+	int64_t give_up_ms = w->now_ms + 60000;
+	bool left = true;
+
+	for (int i = 0; i < WORLD_PROCS; i++) {
+		if (proc_is_open(&w->proc[i]))
+			proc_stop(&w->proc[i], 1000);
+	}
+	while (left && fine(w) && w->now_ms < give_up_ms) {
+		left = false;
+		instant(w);
+		for (int i = 0; i < WORLD_PROCS; i++) {
+			if (w->proc[i].holder == 0)
+				w->proc[i].restart_at_ms = INT64_MAX;
+			else
+				left = true;
+		}
+	}
+	if (left)
+		judge_fail(w->judge, "a process does not stop");
+}
+
+/* ---- beginning and end -------------------------------------------------------------------------------- */
+
+static void make_rules(struct world *w)
+{
+	w->plan = (struct plan){
+		.name = STR("small"),
+		.message_bytes_max = 1024 * 1024,
+		.timeout_max_s = 30,
+		.retries_max = 999,
+		.parallelism_max = world_between(w, 1, 8),
+	};
+	w->plan_told = w->plan;
+	if (w->broken == BREAK_SLOTS)
+		w->plan_told.parallelism_max += 2;
+	w->users = (int)world_between(w, 1, 3);
+	w->flow_parallelism[0] = world_between(w, 1, 3);
+	w->flow_parallelism[2] = world_between(w, 1, 2);
+	for (int i = 0; i < WORLD_ENDPOINTS; i++)
+		w->temper[i] = i < 3 ? TEMPER_FAST : (enum temper)rng_below(&w->rng, TEMPER_COUNT);
+	w->to_publish = (int)world_between(w, 100, 200);
+	w->load_until_ms = world_between(w, 20, 300) * 1000;
+}
+
+static void make_store(struct world *w)
+{
+	struct sqlite_settings set = { .path = ":memory:", .lease_ms = WORLD_LEASE_MS };
+	char error[200];
+
+	if (w->broken == BREAK_LEASE)
+		set.lease_ms = 20 * WORLD_LEASE_MS;
+	w->db = sqlite_db_open(&set, world_wall_ms(w), error);
+	check(w->db != NULL);
+	w->observer = sqlite_db_attach(w->db, world_wall_ms(w));
+	check(w->observer != NULL);
+}
+
+static struct world *world_new(const struct world_settings *settings)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+	struct judge_settings judge = { .lease_ms = WORLD_LEASE_MS };
+
+	w->seed = settings->seed;
+	w->broken = settings->broken;
+	w->trace = settings->trace;
+	rng_init(&w->rng, settings->seed);
+	heap_init(&w->exchanges);
+	list_init(&w->orphans);
+	make_rules(w);
+	make_store(w);
+	judge.user_parallelism = w->plan.parallelism_max;
+	judge.queues_are_one = w->broken == BREAK_ORDER;
+	for (int i = 0; i < JUDGE_NAMES; i++)
+		judge.flow_parallelism[i] = w->flow_parallelism[i];
+	w->judge = judge_new(&judge);
+	w->load_at_ms = 10000;
+	w->fault_at_ms = 15000;
+	w->faults_until_ms = INT64_MAX;
+	w->rows_at_ms = ROWS_EVERY_MS;
+	w->stepped_ms = -CALM_AFTER_MS;
+	w->faults_ms = -CALM_AFTER_MS;
+	proc_init(w);
+	return w;
+}
+
+static void world_free(struct world *w)
+{
+	for (int i = 0; i < WORLD_PROCS; i++) {
+		if (w->proc[i].holder != 0)
+			proc_kill(&w->proc[i]);
+	}
+	endpoints_done(w);
+	heap_done(&w->exchanges);
+	store_close(w->observer);
+	sqlite_db_close(w->db);
+	judge_free(w->judge);
+	free(w);
+}
+
+static void report(const struct world *w)
+{
+	int64_t first = w->lines > WORLD_KEPT ? w->lines - WORLD_KEPT : 0;
+
+	printf("seed %" PRIu64 " failed: %s\n", w->seed, judge_verdict(w->judge));
+	for (int64_t i = first; !w->trace && i < w->lines; i++)
+		printf("  %s\n", w->line[i % WORLD_KEPT]);
+	printf("  replay with: sim --seed %" PRIu64 " --trace\n", w->seed);
+}
+
+bool world_run(const struct world_settings *settings)
+{
+	struct world *w = world_new(settings);
+	bool well;
+
+	live(w);
+	if (fine(w))
+		check_rest(w);
+	if (fine(w))
+		stop_all(w);
+	well = fine(w);
+	if (!well && w->broken == BREAK_NONE)
+		report(w);
+	if (w->trace) {
+		struct judge_counts c = judge_counts(w->judge);
+
+		printf("%" PRId64 " instants, %.0f s: %" PRId64 " messages (%" PRId64 " callbacks), %" PRId64
+		       " attempts, %" PRId64 " delivered, %" PRId64 " failed, %" PRId64
+		       " cancelled, %" PRId64 " duplicates, %" PRId64 " returned by death, %" PRId64
+		       " deduplicated\n",
+		       w->instants, (double)w->now_ms / 1000, c.created, c.callbacks, c.attempts,
+		       c.delivered, c.failed, c.canceled, c.duplicates, c.returned, c.deduplicated);
+		if (!well)
+			printf("verdict: %s\n", judge_verdict(w->judge));
+	}
+	world_free(w);
+	return well;
+}

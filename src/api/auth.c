@@ -1,0 +1,20 @@
+#include "api/auth.h"
+
+#include "core/query.h"
+
+static struct str bearer(struct str field)
+{
+	struct str rest = str_trim(field);
+	struct str scheme = str_cut(&rest, ' ');
+
+	return str_ieq(scheme, STR("Bearer")) ? str_trim(rest) : STR_NULL;
+}
+
+struct str auth_token(struct arena *a, struct str authorization, struct str query)
+{
+	struct str token = bearer(authorization);
+
+	if (token.p == NULL && !query_get(a, query, STR("qstash_token"), &token))
+		return STR_NULL;
+	return token;
+}

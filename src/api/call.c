@@ -1,0 +1,108 @@
+#include "api/call.h"
+
+#include "base/check.h"
+#include "net/loop.h"
+
+/* What lets a web page of any origin read an answer. */
+#define CORS_LINES "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: *\r\n"
+
+struct arena *call_arena(const struct call *c)
+{
+	return c->req->arena;
+}
+
+int64_t call_now_ms(const struct call *c)
+{
+	return loop_wall_ms(c->api->set.loop);
+}
+
+struct json_out call_json(struct call *c)
+{
+	buf_reset(&c->api->out);
+	return json_out(&c->api->out);
+}
+
+static struct str header_lines(const struct call *c, struct str own)
+{
+	if (!c->api->set.cors)
+		return own;
+	if (own.n == 0)
+		return STR(CORS_LINES);
+	return arena_fmt(c->req->arena, "%s%.*s", CORS_LINES, STR_FMT(own));
+}
+
+static void reply(struct call *c, int status, struct str headers, struct str json)
+{
+	struct httpd_reply r = {
+		.status = status,
+		.content_type = STR("application/json"),
+		.headers = header_lines(c, headers),
+		.body = json,
+	};
+
+	httpd_reply(c->req, &r);
+}
+
+void call_answer_with(struct call *c, int status, struct str headers)
+{
+	struct api *api = c->api;
+
+	if (api->out.overflow)
+		reply(c, 500, STR_NULL, STR("{\"error\":\"the answer is too long\"}"));
+	else
+		reply(c, status, headers, buf_str(&api->out));
+	if (api->out.cap > API_ANSWER_KEEP_BYTES) {
+		buf_done(&api->out);
+		buf_init(&api->out, API_ANSWER_BYTES_MAX);
+	}
+}
+
+void call_answer(struct call *c, int status)
+{
+	call_answer_with(c, status, STR_NULL);
+}
+
+void call_answer_text(struct call *c, int status, struct str json)
+{
+	reply(c, status, STR_NULL, json);
+}
+
+static void error_json(struct call *c, struct str text)
+{
+	struct json_out j = call_json(c);
+
+	json_open(&j, '{');
+	json_kstr(&j, STR("error"), text);
+	json_close(&j, '}');
+}
+
+void call_fail(struct call *c, const struct problem *p)
+{
+	check(p->status >= 400);
+	error_json(c, str_c(p->text));
+	call_answer(c, p->status);
+}
+
+void call_refuse(struct call *c, int status, const char *text)
+{
+	struct str headers = STR_NULL;
+
+	check(status >= 400);
+	if (status == 401)
+		headers = STR("WWW-Authenticate: Bearer\r\n");
+	error_json(c, str_c(text));
+	call_answer_with(c, status, headers);
+}
+
+void call_refuse_method(struct call *c, struct str allow)
+{
+	error_json(c, STR("method not allowed"));
+	call_answer_with(c, 405, arena_fmt(c->req->arena, "Allow: %.*s\r\n", STR_FMT(allow)));
+}
+
+void call_answer_empty(struct call *c, struct str headers)
+{
+	struct httpd_reply r = { .status = 204, .headers = header_lines(c, headers) };
+
+	httpd_reply(c->req, &r);
+}

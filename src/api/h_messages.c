@@ -1,0 +1,186 @@
+/* h_messages.c - one message, and cancelling one or many (spec 2.2.3, 2.2.4). */
+#include "api/call.h"
+#include "api/handlers.h"
+#include "core/view.h"
+#include "logs/logs.h"
+
+#define NOT_FOUND "message not found"
+
+enum { GRACE_MS = 60 * 1000 }; /* an ended message stays readable for this long */
+
+/* ---- one message
+ * ------------------------------------------------------------------------------------ */
+
+struct lookup {
+	struct call *call;
+	struct message_get get;
+	struct logs_query log;
+};
+
+static void answer_message(struct call *c, const struct msg *m)
+{
+	struct json_out j = call_json(c);
+
+	json_open(&j, '{');
+	view_message(&j, m);
+	json_close(&j, '}');
+	call_answer(c, 200);
+}
+
+static void log_answered(struct logs_query *q)
+{
+	struct call *c = q->arg;
+	struct buf body = q->body;
+
+	if (q->problem.status != 0)
+		call_fail(c, &q->problem);
+	else if (q->found)
+		call_answer_text(c, 200, buf_str(&body));
+	else
+		call_refuse(c, 404, NOT_FOUND);
+	buf_done(&body);
+}
+
+/* It may have ended a moment ago; then the log still knows it. */
+static void ask_log(struct lookup *l)
+{
+	struct call *c = l->call;
+
+	l->log.kind = LOGS_MESSAGE;
+	l->log.user = c->account->user.id;
+	l->log.id = l->get.id;
+	l->log.grace_ms = GRACE_MS;
+	l->log.now_ms = call_now_ms(c);
+	l->log.not_before_pos = engine_outbox_last(c->api->set.engine);
+	l->log.done = log_answered;
+	l->log.arg = c;
+	logs_query(c->api->set.logs, &l->log);
+}
+
+static void got(struct message_get *op)
+{
+	struct lookup *l = op->arg;
+	struct arena a = op->arena;
+
+	if (op->problem.status == 0)
+		answer_message(l->call, &op->msg);
+	else if (op->problem.status == 404)
+		ask_log(l);
+	else
+		call_fail(l->call, &op->problem);
+	arena_done(&a);
+}
+
+void h_messages_get(struct call *c)
+{
+	struct lookup *l = arena_new(call_arena(c), struct lookup);
+
+	if (!msg_id_parse(c->id[0], &l->get.id)) {
+		call_refuse(c, 404, NOT_FOUND);
+		return;
+	}
+	l->call = c;
+	l->get.account = c->account;
+	l->get.done = got;
+	l->get.arg = l;
+	arena_init(&l->get.arena);
+	engine_message_get(c->api->set.engine, &l->get);
+}
+
+/* ---- cancelling
+ * ------------------------------------------------------------------------------------- */
+
+struct cancelling {
+	struct message_cancel op;
+	struct filter filter;
+	struct problem problem;
+};
+
+static void answer_cancelled(struct call *c, int64_t n)
+{
+	struct json_out j = call_json(c);
+
+	json_open(&j, '{');
+	json_kint(&j, STR("cancelled"), n);
+	json_close(&j, '}');
+	call_answer(c, 200);
+}
+
+static void cancelled(struct message_cancel *op)
+{
+	struct call *c = op->arg;
+
+	if (op->problem.status != 0)
+		call_fail(c, &op->problem);
+	else
+		answer_cancelled(c, op->cancelled);
+}
+
+static void cancelled_one(struct message_cancel *op)
+{
+	struct call *c = op->arg;
+
+	if (op->problem.status == 0 && op->cancelled == 0)
+		call_refuse(c, 404, NOT_FOUND);
+	else
+		cancelled(op);
+}
+
+void h_messages_cancel_one(struct call *c)
+{
+	struct message_cancel *op = arena_new(call_arena(c), struct message_cancel);
+	struct msg_id *id = arena_new(call_arena(c), struct msg_id);
+
+	if (!msg_id_parse(c->id[0], id)) {
+		call_refuse(c, 404, NOT_FOUND);
+		return;
+	}
+	op->account = c->account;
+	op->ids = id;
+	op->ids_n = 1;
+	op->done = cancelled_one;
+	op->arg = c;
+	engine_message_cancel(c->api->set.engine, op);
+}
+
+/* Texts that are no ids name no message: they are left out. */
+static size_t parse_ids(const struct filter_values *texts, struct msg_id *ids)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < texts->n; i++) {
+		if (msg_id_parse(texts->v[i], &ids[n]))
+			n++;
+	}
+	return n;
+}
+
+void h_messages_cancel(struct call *c)
+{
+	struct cancelling *k = arena_new(call_arena(c), struct cancelling);
+	struct filter_source src = { FILTER_CANCEL, c->req->query, c->req->body };
+	const struct filter_values *named = &k->filter.field[FILTER_MESSAGE_ID];
+	struct msg_id *ids;
+
+	if (!filter_parse(call_arena(c), &src, &k->filter, &k->problem)) {
+		call_fail(c, &k->problem);
+		return;
+	}
+	if (k->filter.async) {
+		call_refuse(c, 400, "async: this server answers when all is cancelled");
+		return;
+	}
+	ids = arena_array(call_arena(c), struct msg_id, named->n + 1);
+	k->op.ids_n = parse_ids(named, ids);
+	if (named->n > 0 && k->op.ids_n == 0) {
+		answer_cancelled(c, 0);
+		return;
+	}
+	k->op.account = c->account;
+	k->op.ids = ids;
+	k->op.filter = &k->filter;
+	k->op.max = k->filter.count;
+	k->op.done = cancelled;
+	k->op.arg = c;
+	engine_message_cancel(c->api->set.engine, &k->op);
+}

@@ -1,0 +1,27 @@
+/* handlers.h - what the routes run, one file per resource. Each answers its call, then or
+ * later.
+ */
+#ifndef API_HANDLERS_H
+#define API_HANDLERS_H
+
+struct call;
+
+void h_publish(struct call *c);
+void h_publish_enqueue(struct call *c);
+void h_batch(struct call *c);
+void h_messages_get(struct call *c);
+void h_messages_cancel_one(struct call *c);
+void h_messages_cancel(struct call *c);
+void h_dlq_list(struct call *c);
+void h_dlq_get(struct call *c);
+void h_dlq_delete_one(struct call *c);
+void h_dlq_delete(struct call *c);
+void h_dlq_retry_one(struct call *c);
+void h_dlq_retry(struct call *c);
+void h_logs_list(struct call *c);
+void h_logs_events(struct call *c);
+void h_keys_get(struct call *c);
+void h_keys_rotate(struct call *c);
+void h_health(struct call *c);
+
+#endif

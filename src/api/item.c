@@ -1,0 +1,129 @@
+#include "api/item.h"
+
+#include "base/check.h"
+#include "core/names.h"
+#include "core/query.h"
+#include "core/url.h"
+
+struct headers item_request_headers(const struct call *c)
+{
+	const struct http1_head *head = c->req->head;
+	struct headers h = {
+		.v = arena_alloc(call_arena(c), (head->fields + 1) * sizeof(struct header)),
+		.n = head->fields,
+	};
+
+	for (size_t i = 0; i < head->fields; i++)
+		h.v[i] = (struct header){ head->field[i].name, head->field[i].value };
+	return h;
+}
+
+/* Sets m->url to the destination with its own query. */
+static bool resolve_url(struct call *c, struct str dest, struct str query, struct msg *m,
+			struct problem *p)
+{
+	const char *why = NULL;
+	struct url u;
+
+	if (query.n > 0)
+		dest = arena_fmt(call_arena(c), "%.*s?%.*s", STR_FMT(dest), STR_FMT(query));
+	if (!url_judge(dest, &u, &why))
+		return problem_set(p, 400, "invalid destination url: %s", why);
+	m->url = u.whole;
+	return true;
+}
+
+static bool resolve(struct call *c, struct str dest, struct str query, struct msg *m,
+		    struct problem *p)
+{
+	enum dest_kind kind;
+
+	if (!dest_classify(dest, &kind, p))
+		return false;
+	switch (kind) {
+	case DEST_URL:
+		return resolve_url(c, dest, query, m, p);
+	case DEST_API:
+		return problem_set(p, 400,
+				   "invalid destination: %.*s is not configured on this server",
+				   STR_FMT(dest));
+	case DEST_GROUP:
+		return problem_set(p, 404, "topic %.*s not found", STR_FMT(dest));
+	}
+	unreachable();
+}
+
+static bool fits_plan(const struct call *c, struct str body, struct problem *p)
+{
+	int64_t max = c->plan->message_bytes_max;
+
+	if (max > 0 && body.n > (size_t)max)
+		return problem_set(p, 412, "quota maxMessageSize exceeded, current limit: %lld",
+				   (long long)max);
+	return true;
+}
+
+static bool queue_is_named(const struct item_source *src, struct problem *p)
+{
+	bool wanted = src->queue.n > 0 || src->use == OPTIONS_ENQUEUE;
+
+	if (wanted && !name_is_valid(src->queue))
+		return problem_set(p, 400, "invalid queue name: " NAMES_ALLOWED);
+	return true;
+}
+
+bool item_make(struct call *c, const struct item_source *src, struct publish_item *ret_item,
+	       struct problem *ret_problem)
+{
+	struct options_source os = {
+		.header = src->header,
+		.use = src->use,
+		.plan = c->plan,
+		.now_ms = call_now_ms(c),
+	};
+	struct options o = { 0 };
+	struct publish_item item = { .msg = {
+					     .user = c->account->user.id,
+					     .body = src->body,
+					     .caller_ip = c->req->peer_ip,
+					     .queue = src->queue,
+					     .created_ms = os.now_ms,
+				     } };
+	struct str own_query, token;
+
+	if (!query_split_destination(call_arena(c), src->query, &own_query, &os.query, &token))
+		return problem_set(
+			ret_problem, 400,
+			"the query string has a broken percent-escape or too many settings");
+	if (!resolve(c, src->destination, own_query, &item.msg, ret_problem) ||
+	    !queue_is_named(src, ret_problem) || !fits_plan(c, src->body, ret_problem) ||
+	    !options_parse(call_arena(c), &os, &item.msg, &o, ret_problem))
+		return false;
+	item.dedup_key = options_dedup_key(call_arena(c), &item.msg, &o);
+	*ret_item = item;
+	return true;
+}
+
+void item_write_problem(struct json_out *j, const struct problem *p)
+{
+	json_open(j, '{');
+	json_kstr(j, STR("error"), str_c(p->text));
+	json_close(j, '}');
+}
+
+void item_write(struct json_out *j, const struct publish_item *item)
+{
+	char id[MSG_ID_LEN + 1];
+
+	if (item->problem.status != 0) {
+		item_write_problem(j, &item->problem);
+		return;
+	}
+	msg_id_text(id, item->id);
+	json_open(j, '{');
+	json_kstr(j, STR("messageId"), str_n(id, MSG_ID_LEN));
+	json_kstr(j, STR("url"), item->msg.url);
+	if (item->duplicate)
+		json_kbool(j, STR("deduplicated"), true);
+	json_close(j, '}');
+}

@@ -1,0 +1,32 @@
+/* route_tbl.h - every endpoint: method, path, handler, who may, how long a body may be, what it
+ * does.
+ *
+ * The first row that matches wins, so a fixed path stands before a variable one of the same
+ * method. What is called most often comes first.
+ */
+#ifndef API_ROUTE_TBL_H
+#define API_ROUTE_TBL_H
+
+#define ROUTE_TABLE(X)                                                                          \
+	X(POST, "/v2/publish/{destination...}", h_publish, WRITE, MESSAGE, "publish a message") \
+	X(POST, "/v2/enqueue/{queue}/{destination...}", h_publish_enqueue, WRITE, MESSAGE,      \
+	  "publish a message through a queue")                                                  \
+	X(POST, "/v2/batch", h_batch, WRITE, BATCH, "publish several messages")                 \
+	X(GET, "/v2/messages/{id}", h_messages_get, READ, SMALL, "one message")                 \
+	X(DELETE, "/v2/messages/{id}", h_messages_cancel_one, WRITE, SMALL, "cancel a message") \
+	X(DELETE, "/v2/messages", h_messages_cancel, WRITE, SMALL, "cancel by ids or filter")   \
+	X(GET, "/v2/dlq", h_dlq_list, READ, SMALL, "list the dead letters")                     \
+	X(GET, "/v2/dlq/{id}", h_dlq_get, READ, SMALL, "one dead letter")                       \
+	X(DELETE, "/v2/dlq/{id}", h_dlq_delete_one, WRITE, SMALL, "delete a dead letter")       \
+	X(DELETE, "/v2/dlq", h_dlq_delete, WRITE, SMALL, "delete by ids or filter")             \
+	X(POST, "/v2/dlq/retry", h_dlq_retry, WRITE, SMALL, "publish dead letters again")       \
+	X(POST, "/v2/dlq/retry/{id}", h_dlq_retry_one, WRITE, SMALL, "publish one again")       \
+	X(GET, "/v2/events", h_logs_events, READ, SMALL, "the log, as the SDKs ask for it")     \
+	X(GET, "/v2/logs", h_logs_list, READ, SMALL, "the log")                                 \
+	X(GET, "/v2/keys", h_keys_get, WRITE, SMALL, "the signing keys")                        \
+	X(POST, "/v2/keys/rotate", h_keys_rotate, WRITE, SMALL, "rotate the signing keys")      \
+	X(POST, "/v2/rotate", h_keys_rotate, WRITE, SMALL, "the same, by its old name")         \
+	X(GET, "/v2/health", h_health, OPEN, SMALL, "is the server up?")                        \
+	X(GET, "/health", h_health, OPEN, SMALL, "is the server up?")
+
+#endif

@@ -1,0 +1,101 @@
+#include "app/dirs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+
+char *dirs_join(const char *dir, const char *name)
+{
+	size_t n = strlen(dir) + strlen(name) + 2;
+	char *path = xmalloc(n);
+
+	snprintf(path, n, "%s/%s", dir, name);
+	return path;
+}
+
+/* mkdir -p, for the owner only. */
+static bool make_dirs(char *path)
+{
+	for (char *p = path + 1; *p != '\0'; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(path, 0755) != 0 && errno != EEXIST)
+			return false;
+		*p = '/';
+	}
+	return mkdir(path, 0700) == 0 || errno == EEXIST;
+}
+
+static char *default_dir(void)
+{
+	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+
+	if (data != NULL && *data == '/')
+		return dirs_join(data, "qstash");
+	return home != NULL && *home == '/' ? dirs_join(home, ".local/share/qstash") : NULL;
+}
+
+static char *temporary_dir(void)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *path = dirs_join(tmp != NULL && *tmp == '/' ? tmp : "/tmp", "qstash-XXXXXX");
+
+	if (mkdtemp(path) != NULL)
+		return path;
+	free(path);
+	return NULL;
+}
+
+char *dirs_data(const char *wanted, bool ephemeral, char ret_error[256])
+{
+	char *path;
+
+	if (ephemeral)
+		path = temporary_dir();
+	else
+		path = *wanted != '\0' ? strdup(wanted) : default_dir();
+	if (path == NULL) {
+		snprintf(ret_error, 256, "no data directory: give one with -data-dir");
+		return NULL;
+	}
+	if (!ephemeral && !make_dirs(path)) {
+		snprintf(ret_error, 256, "cannot create the data directory %.150s (-data-dir): %s", path,
+			 strerror(errno));
+		free(path);
+		return NULL;
+	}
+	return path;
+}
+
+static void remove_files(const char *dir, int levels)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+
+	if (d == NULL)
+		return;
+	while ((entry = readdir(d)) != NULL) {
+		char *path;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		path = dirs_join(dir, entry->d_name);
+		if (unlink(path) != 0 && levels > 0)
+			remove_files(path, levels - 1);
+		free(path);
+	}
+	closedir(d);
+	rmdir(dir);
+}
+
+void dirs_remove(const char *dir)
+{
+	remove_files(dir, 1);
+}

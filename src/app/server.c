@@ -1,0 +1,355 @@
+#include "app/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "api/api.h"
+#include "app/dirs.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "courier/curl/curl_courier.h"
+#include "engine/engine.h"
+#include "logs/logs.h"
+#include "net/httpd.h"
+#include "net/loop.h"
+#include "store/sqlite/sqlite_store.h"
+
+enum { START_MS_MAX = 10 * 1000 };
+
+struct server {
+	struct conf conf;
+	char *dir;
+	struct loop *loop;
+	struct loop_bell *store_bell, *logs_bell;
+	struct sqlite_db *db;
+	struct store *store;
+	struct logs *logs;
+	struct courier *courier;
+	struct engine *engine;
+	struct api *api;
+	struct httpd *http, *log_http;
+	bool ready, ensured, stopping;
+	int draining; /* parts that have not come to rest yet */
+};
+
+static void secret(void *arg, void *ret_bytes, size_t n)
+{
+	check(n <= 256);
+	check(getrandom(ret_bytes, n, 0) == (ssize_t)n);
+}
+
+static void ring(void *arg)
+{
+	struct loop_bell **bell = arg;
+
+	loop_bell_ring(*bell);
+}
+
+static void poll_store(void *arg)
+{
+	struct server *s = arg;
+
+	if (s->store != NULL)
+		store_poll(s->store);
+}
+
+static void poll_logs(void *arg)
+{
+	struct server *s = arg;
+
+	if (s->logs != NULL)
+		logs_poll(s->logs);
+}
+
+static int64_t turn(void *arg, int64_t wall_ms, int64_t mono_ms)
+{
+	struct server *s = arg;
+
+	return engine_turn(s->engine, wall_ms, mono_ms);
+}
+
+static int64_t wall_ms(void *arg)
+{
+	return loop_wall_ms(arg);
+}
+
+static int64_t mono_ms(void *arg)
+{
+	return loop_mono_ms(arg);
+}
+
+static bool sink_take(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms)
+{
+	return logs_take(arg, events, after, pos, now_ms);
+}
+
+static uint64_t sink_committed(void *arg)
+{
+	return logs_committed(arg);
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------- */
+
+static bool open_store(struct server *s, char ret_error[256])
+{
+	char *path = dirs_join(s->dir, "qstash.db");
+	int64_t now_ms = loop_wall_ms(s->loop);
+
+	s->db = sqlite_db_open(&(struct sqlite_settings){
+				       .path = path,
+				       .threaded = true,
+				       .ephemeral = s->conf.ephemeral,
+				       .wake = ring,
+				       .wake_arg = &s->store_bell,
+			       },
+			       now_ms, ret_error);
+	free(path);
+	if (s->db == NULL)
+		return false;
+	s->store = sqlite_db_attach(s->db, now_ms);
+	return true;
+}
+
+/* The plan is the same for all users in this shape. */
+static int64_t retention_s(void *arg, struct str user)
+{
+	const struct plan *plan = arg;
+
+	return plan->log_retention_s;
+}
+
+static bool open_logs(struct server *s, const struct plan *plan, char ret_error[256])
+{
+	char *path = dirs_join(s->dir, "logs");
+
+	s->logs = logs_open(&(struct logs_settings){
+				    .dir = path,
+				    .threaded = true,
+				    .ephemeral = s->conf.ephemeral,
+				    .retention_s = retention_s,
+				    .retention_arg = (void *)(uintptr_t)plan,
+				    .wake = ring,
+				    .wake_arg = &s->logs_bell,
+			    },
+			    ret_error);
+	free(path);
+	return s->logs != NULL;
+}
+
+static bool open_courier(struct server *s, char ret_error[256])
+{
+	s->courier = curl_courier_open(s->loop,
+				       &(struct curl_courier_settings){
+					       .guard = { .allow_private = s->conf.allow_private },
+					       .ca_file = *s->conf.ca_file ? s->conf.ca_file : NULL,
+				       },
+				       ret_error);
+	return s->courier != NULL;
+}
+
+static void open_engine(struct server *s, const struct plan *plan)
+{
+	uint64_t seed;
+
+	secret(NULL, &seed, sizeof(seed));
+	s->engine = engine_new(&(struct engine_settings){
+		.store = s->store,
+		.courier = s->courier,
+		.sink = { sink_take, sink_committed, s->logs },
+		.seed = seed,
+		.wall_ms = wall_ms,
+		.mono_ms = mono_ms,
+		.clock_arg = s->loop,
+		.secret = secret,
+		.region = str_c(s->conf.region),
+		.deliveries_max = (int)s->conf.deliveries,
+		.memory_max = (size_t)s->conf.memory_mb * 1024 * 1024,
+		.plan = plan,
+	});
+	s->api = api_new(&(struct api_settings){
+		.engine = s->engine,
+		.logs = s->logs,
+		.loop = s->loop,
+		.plan = plan,
+		.cors = true,
+	});
+}
+
+static struct httpd *listen_on(struct server *s, int64_t port, char ret_error[200])
+{
+	return httpd_open(s->loop, &(struct httpd_settings){ .host = s->conf.host, .port = (int)port },
+			  api_ops(), s->api, ret_error);
+}
+
+/* The listeners come last, so that whoever connects finds the users loaded; but a taken port should be told
+ * before anything is written. */
+static bool open_listeners(struct server *s, char ret_error[256])
+{
+	char why[200];
+
+	s->http = listen_on(s, s->conf.port, why);
+	if (s->http == NULL) {
+		snprintf(ret_error, 256, "cannot listen; choose another -port: %s", why);
+		return false;
+	}
+	s->log_http = listen_on(s, s->conf.log_port, why);
+	if (s->log_http == NULL)
+		snprintf(ret_error, 256, "cannot listen; choose another -log-port: %s", why);
+	return s->log_http != NULL;
+}
+
+/* ---- starting --------------------------------------------------------------------------------------- */
+
+static void set_flag(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static void account_ensured(struct account_op *op)
+{
+	set_flag(op->arg);
+}
+
+/* Turns the engine by hand until *flag: the loop does not run yet, so no request comes in between. */
+static bool turn_until(struct server *s, const bool *flag)
+{
+	int64_t give_up_ms = loop_mono_ms(s->loop) + START_MS_MAX;
+
+	while (!*flag && loop_mono_ms(s->loop) < give_up_ms) {
+		engine_turn(s->engine, loop_wall_ms(s->loop), loop_mono_ms(s->loop));
+		store_poll(s->store);
+		nanosleep(&(struct timespec){ .tv_nsec = 200 * 1000 }, NULL);
+	}
+	return *flag;
+}
+
+static bool ensure_user(struct server *s, const struct user *u, char ret_error[256])
+{
+	bool done = false;
+	struct account_op op = { .done = account_ensured, .arg = &done };
+
+	engine_account_ensure(s->engine, u, &op);
+	if (!turn_until(s, &done) || op.problem.status != 0) {
+		snprintf(ret_error, 256, "cannot store user %.60s: %.150s", u->id.p, op.problem.text);
+		return false;
+	}
+	return true;
+}
+
+static bool start(struct server *s, const struct user *users, size_t n, char ret_error[256])
+{
+	engine_start(s->engine, set_flag, &s->ready);
+	if (!turn_until(s, &s->ready)) {
+		snprintf(ret_error, 256, "the store did not answer within %d s", START_MS_MAX / 1000);
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!ensure_user(s, &users[i], ret_error))
+			return false;
+	}
+	return true;
+}
+
+struct server *server_open(const struct conf *conf, const struct user *users, size_t n, char ret_error[256])
+{
+	const struct plan *plan = plan_find(str_c(conf->quota));
+	struct server *s = xcalloc(1, sizeof(*s));
+
+	check(plan != NULL);
+	s->conf = *conf;
+	s->loop = loop_new();
+	s->store_bell = loop_bell_new(s->loop, poll_store, s);
+	s->logs_bell = loop_bell_new(s->loop, poll_logs, s);
+	s->dir = dirs_data(conf->data_dir, conf->ephemeral, ret_error);
+	if (s->dir == NULL || !open_store(s, ret_error) || !open_logs(s, plan, ret_error) ||
+	    !open_courier(s, ret_error)) {
+		server_close(s);
+		return NULL;
+	}
+	open_engine(s, plan);
+	if (!start(s, users, n, ret_error) || !open_listeners(s, ret_error)) {
+		server_close(s);
+		return NULL;
+	}
+	loop_on_turn(s->loop, turn, s);
+	return s;
+}
+
+int server_port(const struct server *s)
+{
+	return httpd_port(s->http);
+}
+
+int server_log_port(const struct server *s)
+{
+	return httpd_port(s->log_http);
+}
+
+const char *server_data_dir(const struct server *s)
+{
+	return s->dir;
+}
+
+/* ---- running and stopping --------------------------------------------------------------------------- */
+
+static void part_at_rest(void *arg)
+{
+	struct server *s = arg;
+
+	check(s->draining > 0);
+	if (--s->draining == 0)
+		loop_stop(s->loop);
+}
+
+/* A second signal does not wait any longer; what is leased is put back at the next start. */
+static void stop(void *arg)
+{
+	struct server *s = arg;
+
+	if (s->stopping) {
+		loop_stop(s->loop);
+		return;
+	}
+	s->stopping = true;
+	s->draining = 3;
+	httpd_drain(s->http, part_at_rest, s);
+	httpd_drain(s->log_http, part_at_rest, s);
+	engine_stop(s->engine, s->conf.grace_s * 1000, part_at_rest, s);
+}
+
+void server_run(struct server *s)
+{
+	loop_on_signal(s->loop, SIGTERM, stop, s);
+	loop_on_signal(s->loop, SIGINT, stop, s);
+	loop_run(s->loop);
+}
+
+/* Also of a server that was opened in part. Store and logs first: they answer what they still hold, and
+ * those answers go through the engine to the listeners. */
+void server_close(struct server *s)
+{
+	if (s->store != NULL)
+		store_close(s->store);
+	if (s->logs != NULL)
+		logs_close(s->logs);
+	engine_free(s->engine);
+	if (s->http != NULL)
+		httpd_close(s->http);
+	if (s->log_http != NULL)
+		httpd_close(s->log_http);
+	if (s->api != NULL)
+		api_free(s->api);
+	if (s->courier != NULL)
+		courier_close(s->courier);
+	if (s->db != NULL)
+		sqlite_db_close(s->db);
+	loop_free(s->loop);
+	if (s->conf.ephemeral && s->dir != NULL)
+		dirs_remove(s->dir);
+	free(s->dir);
+	free(s);
+}

@@ -1,0 +1,18 @@
+/* headers.h - lists of headers inside stored records: what msg.h's headers_encode wrote, read back.
+ */
+#ifndef CORE_HEADERS_H
+#define CORE_HEADERS_H
+
+#include "core/msg.h"
+
+/* How many values with this tag a record has; the caller allocates as many. */
+size_t headers_count(struct str record, uint8_t tag);
+/* Takes one value of such a tag into the list, which has room for it. False when it is broken. */
+must_use bool headers_take(struct headers *h, struct str value);
+
+/* A header name: one or more token characters (RFC 9110). */
+bool header_name_is_valid(struct str name);
+/* No control bytes but the tab. */
+bool header_value_is_valid(struct str value);
+
+#endif

@@ -1,0 +1,71 @@
+#include "core/user.h"
+
+#include "base/codec.h"
+#include "core/plan_tbl.h"
+
+/* Never renumbered: stored documents carry them. */
+enum user_tag {
+	USER_ID = 1,
+	USER_TOKEN,
+	USER_READ_ONLY_TOKEN,
+	USER_KEY_CURRENT,
+	USER_KEY_NEXT,
+	USER_PLAN,
+	USER_CREATED,
+};
+
+const struct plan *plan_at(size_t index)
+{
+	return index < countof(plan_table) ? &plan_table[index] : NULL;
+}
+
+const struct plan *plan_find(struct str name)
+{
+	if (str_eq(name, STR("pro")))
+		name = STR("fixed1m");
+	for (size_t i = 0; i < countof(plan_table); i++) {
+		if (str_eq(plan_table[i].name, name))
+			return &plan_table[i];
+	}
+	return NULL;
+}
+
+void user_encode(struct buf *out, const struct user *u)
+{
+	tlv_add(out, USER_ID, u->id);
+	tlv_add(out, USER_TOKEN, u->token);
+	tlv_add(out, USER_READ_ONLY_TOKEN, u->read_only_token);
+	tlv_add(out, USER_KEY_CURRENT, u->key_current);
+	tlv_add(out, USER_KEY_NEXT, u->key_next);
+	tlv_add(out, USER_PLAN, u->plan);
+	tlv_i64(out, USER_CREATED, u->created_ms);
+}
+
+bool user_decode(struct str record, struct user *ret_user)
+{
+	struct user u = { 0 };
+	struct str value;
+	uint8_t tag;
+	int got;
+
+	while ((got = tlv_next(&record, &tag, &value)) == 1) {
+		if (tag == USER_ID)
+			u.id = value;
+		else if (tag == USER_TOKEN)
+			u.token = value;
+		else if (tag == USER_READ_ONLY_TOKEN)
+			u.read_only_token = value;
+		else if (tag == USER_KEY_CURRENT)
+			u.key_current = value;
+		else if (tag == USER_KEY_NEXT)
+			u.key_next = value;
+		else if (tag == USER_PLAN)
+			u.plan = value;
+		else if (tag == USER_CREATED && !tlv_i64_value(value, &u.created_ms))
+			return false;
+	}
+	if (got < 0 || u.id.n == 0 || u.token.n == 0 || u.key_current.n == 0 || u.key_next.n == 0)
+		return false;
+	*ret_user = u;
+	return true;
+}

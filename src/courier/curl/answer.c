@@ -1,0 +1,158 @@
+#include "courier/curl/answer.h"
+
+#include <string.h>
+
+#include "base/check.h"
+
+enum { FIELDS_CAP_FIRST = 16, BODY_CAP_FIRST = 16 * 1024 };
+
+void answer_init(struct answer *a, struct arena *arena, size_t body_max)
+{
+	*a = (struct answer){ .arena = arena, .body_max = body_max };
+}
+
+static bool break_off(struct answer *a, const char *why)
+{
+	a->broken = why;
+	return false;
+}
+
+static struct header *new_field(struct answer *a)
+{
+	if (a->header.n == a->fields_cap) {
+		size_t cap = a->fields_cap ? a->fields_cap * 2 : FIELDS_CAP_FIRST;
+		struct header *v = arena_alloc(a->arena, cap * sizeof(*v));
+
+		if (a->header.n > 0)
+			memcpy(v, a->header.v, a->header.n * sizeof(*v));
+		a->header.v = v;
+		a->fields_cap = cap;
+	}
+	return &a->header.v[a->header.n++];
+}
+
+/* A line that begins with white space goes on with the value before it. Each copies what came before. */
+static bool continue_field(struct answer *a, struct str line)
+{
+	struct header *h;
+
+	if (++a->folds > ANSWER_FOLDS_MAX)
+		return break_off(a, "its answer has more than 64 folded header lines");
+	if (a->header.n == 0)
+		return true;
+	h = &a->header.v[a->header.n - 1];
+	h->value = arena_fmt(a->arena, "%.*s %.*s", STR_FMT(h->value), STR_FMT(str_trim(line)));
+	return true;
+}
+
+/* libcurl undoes transfer codings by itself, compressed ones too, which nobody asked for here and which
+ * would inflate a small answer into a huge one. */
+static bool is_unasked_coding(struct str name, struct str value)
+{
+	return str_ieq(name, STR("Transfer-Encoding")) && !str_ieq(value, STR("chunked")) &&
+	       !str_ieq(value, STR("identity"));
+}
+
+static bool add_field(struct answer *a, struct str line)
+{
+	size_t colon = str_find(line, ':', 0);
+	struct str name, value;
+	struct header *h;
+
+	if (colon == SIZE_MAX)
+		return true;
+	name = str_trim(str_sub(line, 0, colon));
+	value = str_trim(str_from(line, colon + 1));
+	if (name.n == 0)
+		return true;
+	if (is_unasked_coding(name, value))
+		return break_off(a, "its answer has a transfer coding that was not asked for");
+	if (a->header.n == ANSWER_FIELDS_MAX)
+		return break_off(a, "its answer has more than 256 header fields");
+	h = new_field(a);
+	h->name = header_canonical(a->arena, arena_str(a->arena, name));
+	if (h->name.p == name.p) /* it was canonical already: still libcurl's memory */
+		h->name = arena_str(a->arena, name);
+	h->value = arena_str(a->arena, value);
+	return true;
+}
+
+static struct str without_line_end(struct str line)
+{
+	while (line.n > 0 && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
+		line.n--;
+	return line;
+}
+
+/* The first line of the answer, or of what follows an interim one. */
+static void begin_head(struct answer *a, struct str status_line)
+{
+	str_cut(&status_line, ' ');
+	a->is_interim = str_starts(status_line, STR("1"));
+	a->header.n = 0;
+	a->folds = 0;
+	a->head_done = false;
+}
+
+bool answer_head_line(struct answer *a, struct str line)
+{
+	a->head_bytes += line.n;
+	if (a->head_bytes > ANSWER_HEAD_BYTES_MAX)
+		return break_off(a, "the head of its answer is longer than 64 KB");
+	line = without_line_end(line);
+	if (str_starts(line, STR("HTTP/"))) {
+		begin_head(a, line);
+		return true;
+	}
+	if (a->head_done)
+		return true; /* trailers are dropped */
+	if (line.n == 0) {
+		a->head_done = true;
+		a->is_complete = a->ends_with_head && !a->is_interim;
+		return !a->is_complete;
+	}
+	if (line.p[0] == ' ' || line.p[0] == '\t')
+		return continue_field(a, line);
+	return add_field(a, line);
+}
+
+/* Makes room for `n` more bytes. What is declared is allocated at once while it is small; beyond that
+ * memory follows what really arrives, since a declaration costs the sender nothing. */
+static void grow_body(struct answer *a, size_t n, int64_t total)
+{
+	size_t cap = a->body_cap * 2;
+	char *body;
+
+	if (a->body_cap - a->body_n >= n)
+		return;
+	if (cap < BODY_CAP_FIRST)
+		cap = BODY_CAP_FIRST;
+	if (cap < a->body_n + n)
+		cap = a->body_n + n;
+	if (total >= 0 && (uint64_t)total < cap)
+		cap = (size_t)total;
+	if (cap > a->body_max)
+		cap = a->body_max;
+	if (cap < a->body_n + n)
+		cap = a->body_n + n;
+	body = arena_alloc(a->arena, cap);
+	if (a->body_n > 0)
+		memcpy(body, a->body, a->body_n);
+	a->body = body;
+	a->body_cap = cap;
+}
+
+bool answer_body(struct answer *a, struct str piece, int64_t total)
+{
+	size_t room = a->body_max - a->body_n;
+	struct str kept = str_sub(piece, 0, room);
+
+	check(a->body_n <= a->body_max);
+	if (kept.n > 0) {
+		grow_body(a, kept.n, total);
+		memcpy(a->body + a->body_n, kept.p, kept.n);
+		a->body_n += kept.n;
+	}
+	a->body_cut = piece.n > room;
+	return !a->body_cut;
+}

@@ -1,0 +1,70 @@
+#include "courier/curl/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+static struct target *allocate(struct str text)
+{
+	struct target *u = xmalloc(sizeof(*u) + text.n + 1);
+	char *p = (char *)(u + 1);
+
+	memcpy(p, text.p, text.n);
+	p[text.n] = '\0';
+	*u = (struct target){ .parsed = curl_url(), .text = { p, text.n }, .refs = 1 };
+	check(u->parsed != NULL);
+	return u;
+}
+
+static const char *refusal(struct str text)
+{
+	size_t host_at = str_istarts(text, STR("https://")) ? 8 : 7;
+
+	if (host_at == 7 && !str_istarts(text, STR("http://")))
+		return "it does not begin with http:// or https://";
+	/* libcurl would skip the slash and take what follows for the host. */
+	if (text.n == host_at || text.p[host_at] == '/')
+		return "it has no host";
+	if (text.n > TARGET_BYTES_MAX)
+		return "it is longer than 64 KB";
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] <= ' ' || text.p[i] == 0x7f)
+			return "it holds a space or a control character";
+	return NULL;
+}
+
+struct target *target_new(struct str text, const char **ret_why)
+{
+	struct target *u;
+	CURLUcode code;
+
+	*ret_why = refusal(text);
+	if (*ret_why != NULL)
+		return NULL;
+	u = allocate(text);
+	/* Dots in the path are the destination's business: what is signed is what is requested. */
+	code = curl_url_set(u->parsed, CURLUPART_URL, u->text.p, CURLU_PATH_AS_IS);
+	if (code != CURLUE_OK) {
+		*ret_why = curl_url_strerror(code);
+		target_unref(u);
+		return NULL;
+	}
+	return u;
+}
+
+struct target *target_ref(struct target *u)
+{
+	check(u->refs > 0);
+	u->refs++;
+	return u;
+}
+
+void target_unref(struct target *u)
+{
+	if (u == NULL || --u->refs > 0)
+		return;
+	check(u->refs == 0);
+	curl_url_cleanup(u->parsed);
+	free(u);
+}

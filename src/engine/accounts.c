@@ -1,0 +1,208 @@
+/* accounts.c - the users, as this process knows them.
+ *
+ * Loaded once at start and kept in memory; a change goes to the store first and is taken over when it is
+ * durable. An account is never freed while the engine lives, because deliveries point to it.
+ */
+#include "engine/engine_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/codec.h"
+#include "base/digest.h"
+#include "base/log.h"
+
+enum { USER_BYTES_MAX = 64 * 1024 };
+
+const struct plan *accounts_plan(const struct engine *e, const struct account *a)
+{
+	return e->set.plan != NULL ? e->set.plan : a->plan;
+}
+
+struct account *engine_account(struct engine *e, struct str user_id)
+{
+	return map_get(&e->accounts, user_id);
+}
+
+enum token_kind engine_token(struct engine *e, struct str token, struct account **ret_account)
+{
+	struct account *a = token.n > 0 ? map_get(&e->tokens, token) : NULL;
+
+	if (a == NULL || a->removed)
+		return TOKEN_NONE;
+	*ret_account = a;
+	return str_eq(a->user.token, token) ? TOKEN_FULL : TOKEN_READ_ONLY;
+}
+
+static void forget_keys(struct engine *e, struct account *a)
+{
+	map_remove(&e->accounts, a->user.id);
+	map_remove(&e->tokens, a->user.token);
+	if (a->user.read_only_token.n > 0)
+		map_remove(&e->tokens, a->user.read_only_token);
+}
+
+static void learn_keys(struct engine *e, struct account *a)
+{
+	map_put(&e->accounts, a->user.id, a);
+	map_put(&e->tokens, a->user.token, a);
+	if (a->user.read_only_token.n > 0)
+		map_put(&e->tokens, a->user.read_only_token, a);
+}
+
+/* Takes over a stored document; a broken one is told and left out. */
+static struct account *take_over(struct engine *e, struct str id, struct str value, int64_t version)
+{
+	struct account *a = map_get(&e->accounts, id);
+	struct buf record;
+	struct user u;
+
+	buf_init(&record, USER_BYTES_MAX);
+	buf_add(&record, value);
+	if (record.overflow || !user_decode(buf_str(&record), &u)) {
+		log_error("accounts", "the document of user %.*s is broken", STR_FMT(id));
+		buf_done(&record);
+		return NULL;
+	}
+	if (a != NULL) {
+		forget_keys(e, a);
+		buf_done(&a->record);
+		hmac_key_free(a->key);
+	} else {
+		a = xcalloc(1, sizeof(*a));
+		a->id = str_dup(u.id);
+	}
+	a->record = record;
+	a->user = u;
+	a->user.id = str_n(a->id, u.id.n);
+	a->version = version;
+	a->removed = false;
+	a->key = hmac_key_new(u.key_current);
+	a->plan = plan_find(u.plan);
+	if (a->plan == NULL)
+		a->plan = plan_at(0);
+	learn_keys(e, a);
+	return a;
+}
+
+static void scan_page(struct engine *e);
+
+static void scan_done(struct store_req *req)
+{
+	struct scan *s = container_of(req, struct scan, req);
+	struct engine *e = req->arg;
+	bool more = s->more && s->rows > 0;
+
+	engine_answered(e);
+	check(req->result == STORE_APPLIED);
+	for (size_t i = 0; i < s->rows; i++)
+		take_over(e, s->row[i].user, s->row[i].record, s->row[i].version);
+	if (more) {
+		struct account *last = engine_account(e, s->row[s->rows - 1].user);
+
+		check(last != NULL);
+		s->name = s->after_user = last->user.id;
+	}
+	arena_done(&s->arena);
+	if (more) {
+		scan_page(e);
+		return;
+	}
+	e->started = true;
+	e->ready(e->ready_arg);
+}
+
+static void scan_page(struct engine *e)
+{
+	struct str after = e->account_scan.name;
+
+	scan_init(&e->account_scan, SCAN_DOCS, scan_done, e);
+	e->account_scan.doc = DOC_USER;
+	e->account_scan.name = e->account_scan.after_user = after;
+	e->account_scan.max = 1000;
+	e->account_scan.bytes_max = 16 * 1024 * 1024;
+	arena_init(&e->account_scan.arena);
+	engine_submit(e, &e->account_scan.req);
+}
+
+void accounts_load(struct engine *e)
+{
+	e->account_scan.name = STR_NULL;
+	scan_page(e);
+}
+
+void accounts_free(struct engine *e)
+{
+	size_t pos = 0;
+	struct account *a;
+
+	while ((a = map_next(&e->accounts, &pos)) != NULL) {
+		hmac_key_free(a->key);
+		buf_done(&a->record);
+		free(a->id);
+		free(a);
+	}
+}
+
+/* A user's document lives under (DOC_USER, id, id). */
+static void submit_user(struct engine *e, struct account_op *op, const struct user *u, int64_t version,
+			void (*done)(struct store_req *))
+{
+	op->engine = e;
+	buf_init(&op->value, USER_BYTES_MAX);
+	user_encode(&op->value, u);
+	check(!op->value.overflow);
+	op->move = (struct move){
+		.kind = MOVE_DOC_PUT,
+		.doc_put = {
+			.doc = DOC_USER,
+			.user = u->id,
+			.name = u->id,
+			.value = buf_str(&op->value),
+			.version = version,
+		},
+	};
+	step_init(&op->step, &op->move, 1, done, op);
+	engine_submit(e, &op->step.req);
+}
+
+static void user_done(struct store_req *req)
+{
+	struct account_op *op = req->arg;
+
+	engine_answered(op->engine);
+	if (req->result == STORE_APPLIED)
+		op->account = take_over(op->engine, op->move.doc_put.user, buf_str(&op->value),
+					op->move.doc_put.new_version);
+	else
+		engine_store_problem(&op->problem, req, op->step.refusal);
+	buf_done(&op->value);
+	op->done(op);
+}
+
+void engine_account_ensure(struct engine *e, const struct user *u, struct account_op *op)
+{
+	op->account = engine_account(e, u->id);
+	if (op->account != NULL) {
+		op->done(op);
+		return;
+	}
+	submit_user(e, op, u, 0, user_done);
+}
+
+void engine_keys_rotate(struct engine *e, struct account_op *op)
+{
+	char text[sizeof("sig_") + 2 * B58_U64_LEN + B58_U64_LEN];
+	uint64_t random[3];
+	struct user u = op->account->user;
+
+	engine_look(e);
+	e->set.secret(e->set.secret_arg, random, sizeof(random));
+	memcpy(text, "sig_", 4);
+	for (size_t i = 0; i < 3; i++)
+		b58_u64(text + 4 + i * B58_U64_LEN, random[i]);
+	u.key_current = u.key_next;
+	u.key_next = str_n(text, 4 + 28);
+	submit_user(e, op, &u, op->account->version, user_done);
+}

@@ -1,0 +1,87 @@
+/* claim.c - when and how much due work to take from the store.
+ *
+ * A claim is wanted when something ended (a gate may have opened), when a put could not be leased, when
+ * the last claim left work behind, when the time comes that the store named, and every few seconds in
+ * any case. One claim is in flight at a time, and it asks for what there is room for.
+ */
+#include "base/check.h"
+#include "base/log.h"
+#include "engine/engine_int.h"
+
+bool delivery_has_room(const struct engine *e)
+{
+	return !e->stopping && e->running + e->putting < e->set.deliveries_max &&
+	       e->memory_bytes < e->set.memory_max;
+}
+
+/* A message that cannot be read any more is not lost silently: it goes to the dead letter queue. */
+static void start_leased(struct engine *e, const struct leased *l)
+{
+	struct delivery *d = delivery_new(e);
+
+	buf_add(&d->record, l->record);
+	check(!d->record.overflow);
+	if (!msg_decode(&d->arena, buf_str(&d->record), &d->msg)) {
+		log_error("claim", "the record of message %llu is broken; it is left alone until the next start",
+			  (unsigned long long)l->id.seq);
+		delivery_free(d);
+		return;
+	}
+	d->account = engine_account(e, d->msg.user);
+	delivery_start(d, l->retried, l->lease);
+}
+
+static void claim_done(struct store_req *req)
+{
+	struct claim *c = container_of(req, struct claim, req);
+	struct engine *e = req->arg;
+
+	engine_answered(e);
+	if (req->result == STORE_UNKNOWN) {
+		/* As it is: the store answers with what the lost answer leased. */
+		engine_submit(e, req);
+		return;
+	}
+	e->claiming = false;
+	if (req->result == STORE_APPLIED) {
+		e->claim_at_ms = c->next_ms;
+		e->claim_wanted = e->claim_wanted || c->more;
+		for (size_t i = 0; i < c->n; i++)
+			start_leased(e, &c->leased[i]);
+	} else {
+		e->claim_wanted = true;
+		e->claim_mono_ms = e->mono_ms + CLAIM_AGAIN_MS;
+	}
+	arena_done(&c->arena);
+}
+
+void claim_turn(struct engine *e)
+{
+	int room = e->set.deliveries_max - e->running - e->putting;
+
+	if (e->claiming || !delivery_has_room(e) || e->mono_ms < e->claim_mono_ms)
+		return;
+	if (!e->claim_wanted && e->now_ms < e->claim_at_ms &&
+	    e->mono_ms < e->claimed_mono_ms + CLAIM_EVERY_MS)
+		return;
+	e->claim_wanted = false;
+	e->claiming = true;
+	e->claimed_mono_ms = e->mono_ms;
+	claim_init(&e->claim, (size_t)(room < CLAIM_MAX ? room : CLAIM_MAX),
+		   e->set.memory_max - e->memory_bytes, claim_done, e);
+	arena_init(&e->claim.arena);
+	engine_submit(e, &e->claim.req);
+}
+
+int64_t claim_next_mono_ms(const struct engine *e)
+{
+	int64_t next = e->claimed_mono_ms + CLAIM_EVERY_MS;
+
+	if (e->claiming || !delivery_has_room(e))
+		return INT64_MAX;
+	if (e->claim_wanted)
+		return e->mono_ms < e->claim_mono_ms ? e->claim_mono_ms : e->mono_ms;
+	if (e->claim_at_ms - e->now_ms < next - e->mono_ms)
+		next = e->mono_ms + (e->claim_at_ms - e->now_ms);
+	return next < e->claim_mono_ms ? e->claim_mono_ms : next;
+}

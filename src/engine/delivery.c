@@ -1,0 +1,324 @@
+/* delivery.c - one attempt: from a lease to a settled outcome.
+ */
+#include "engine/engine_int.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "core/callback.h"
+#include "core/dead.h"
+#include "core/deliver.h"
+#include "core/event.h"
+#include "core/sign.h"
+
+struct delivery *delivery_new(struct engine *e)
+{
+	struct list *node = list_pop(&e->pool);
+	struct delivery *d;
+
+	if (node != NULL) {
+		e->pooled--;
+		d = list_entry(node, struct delivery, node);
+	} else {
+		d = xcalloc(1, sizeof(*d));
+		d->engine = e;
+		list_init(&d->node);
+		arena_init(&d->arena);
+		arena_init(&d->req.arena);
+		buf_init(&d->record, RECORD_BYTES_MAX);
+	}
+	d->state = DELIVERY_PUTTING;
+	d->item = NULL;
+	d->moves = 0;
+	d->held_bytes = 0;
+	d->counted = false;
+	return d;
+}
+
+/* Counts what the delivery holds against the memory budget, or takes it back. */
+static void count_bytes(struct delivery *d, size_t bytes)
+{
+	d->engine->memory_bytes += bytes - d->held_bytes;
+	d->held_bytes = bytes;
+}
+
+static void count_running(struct delivery *d, bool counted)
+{
+	if (d->counted != counted)
+		d->engine->running += counted ? 1 : -1;
+	d->counted = counted;
+}
+
+void delivery_free(struct delivery *d)
+{
+	struct engine *e = d->engine;
+
+	count_bytes(d, 0);
+	count_running(d, false);
+	list_remove(&d->node);
+	/* A big one is not kept: the pool is for the common small message. */
+	if (e->pooled < DELIVERY_POOL_MAX && d->record.cap <= 16 * 1024 && d->arena.bytes <= 64 * 1024 &&
+	    d->req.arena.bytes <= 64 * 1024) {
+		arena_reset(&d->arena);
+		arena_reset(&d->req.arena);
+		buf_reset(&d->record);
+		list_push(&e->pool, &d->node);
+		e->pooled++;
+		return;
+	}
+	arena_done(&d->arena);
+	arena_done(&d->req.arena);
+	buf_done(&d->record);
+	free(d);
+}
+
+/* The engine's scratch buffer, emptied, and what was written to it, kept with the delivery. */
+static struct buf *scratch(struct delivery *d)
+{
+	buf_reset(&d->engine->scratch);
+	return &d->engine->scratch;
+}
+
+static struct str keep(struct delivery *d)
+{
+	struct buf *b = &d->engine->scratch;
+	struct str s;
+
+	check(!b->overflow);
+	s = arena_str(&d->arena, buf_str(b));
+	if (b->cap > SCRATCH_BYTES_KEPT)
+		buf_done(b), buf_init(b, RECORD_BYTES_MAX);
+	return s;
+}
+
+/* The CREATED event of a new message, with its record, in the delivery's arena. */
+static struct str created_event(struct delivery *d, int64_t now_ms)
+{
+	const struct msg *m = &d->msg;
+
+	event_encode(scratch(d), &(struct event){
+				 .time_ms = now_ms,
+				 .state = EVENT_CREATED,
+				 .user = m->user,
+				 .id = m->id,
+				 .record = buf_str(&d->record),
+				 .next_delivery_ms = m->not_before_ms > m->created_ms ? m->not_before_ms : 0,
+			 });
+	return keep(d);
+}
+
+void delivery_prepare_put(struct delivery *d, struct move *move, const struct msg *m)
+{
+	struct engine *e = d->engine;
+	struct msg copy = *m;
+
+	copy.id = msg_id_next(&e->last_seq, e->now_ms, &e->rng);
+	msg_encode(&d->record, &copy);
+	check(!d->record.overflow);
+	check(msg_decode(&d->arena, buf_str(&d->record), &d->msg));
+	d->account = engine_account(e, d->msg.user);
+	*move = (struct move){
+		.kind = MOVE_PUT,
+		.events = created_event(d, e->now_ms),
+		.put = {
+			.msg = &d->msg,
+			.record = buf_str(&d->record),
+			.due_ms = d->msg.not_before_ms,
+			.user_parallelism =
+				d->account ? accounts_plan(e, d->account)->parallelism_max : 0,
+			.queues_max = d->account ? accounts_plan(e, d->account)->queues_max : 0,
+		},
+	};
+	count_bytes(d, d->record.n);
+}
+
+static void submit_settle(struct delivery *d);
+
+static void settle_done(struct store_req *req)
+{
+	struct step *s = container_of(req, struct step, req);
+	struct delivery *d = req->arg;
+	struct engine *e = d->engine;
+
+	engine_answered(e);
+	if (req->result == STORE_UNKNOWN || req->result == STORE_UNAVAILABLE) {
+		list_push(&e->settle_again, &d->node);
+		e->settle_again_mono_ms = e->mono_ms + SETTLE_AGAIN_MS;
+		return;
+	}
+	if (req->result == STORE_REFUSED && s->refusal != REFUSAL_LEASE && s->refusal != REFUSAL_NOT_FOUND)
+		log_error("delivery", "the store refused an outcome: %s", refusal_name(s->refusal));
+	e->claim_wanted = true;
+	for (size_t i = 1; i < d->moves; i++)
+		delivery_free(d->callback[i]);
+	delivery_free(d);
+}
+
+static void submit_settle(struct delivery *d)
+{
+	struct engine *e = d->engine;
+
+	d->state = DELIVERY_SETTLING;
+	step_init(&d->step, d->move, d->moves, settle_done, d);
+	engine_submit(e, &d->step.req);
+}
+
+void delivery_settle_again(struct engine *e)
+{
+	struct list *node;
+
+	if (list_is_empty(&e->settle_again) || e->mono_ms < e->settle_again_mono_ms)
+		return;
+	while ((node = list_pop(&e->settle_again)) != NULL)
+		submit_settle(list_entry(node, struct delivery, node));
+}
+
+static void add_callback(struct delivery *d, const struct callback_source *src, bool failure)
+{
+	struct engine *e = d->engine;
+	struct msg m = { 0 };
+	struct delivery *cb;
+
+	if (!callback_make(&d->arena, src, failure, &m))
+		return;
+	check(d->moves < SETTLE_MOVES_MAX);
+	cb = delivery_new(e);
+	/* Not leased by this step: were its answer lost, the repeated settle would be refused, and the lease
+	 * with it. The next claim takes it. */
+	delivery_prepare_put(cb, &d->move[d->moves], &m);
+	d->callback[d->moves++] = cb;
+}
+
+static void count_verdict(struct engine_stats *s, enum verdict_kind kind)
+{
+	if (kind == VERDICT_DELIVERED)
+		s->delivered++;
+	else if (kind == VERDICT_RETRY)
+		s->retried++;
+	else
+		s->failed++;
+}
+
+static void settle_move(struct delivery *d, const struct outcome *o, struct verdict v)
+{
+	static const enum settle_to to[] = {
+		[VERDICT_DELIVERED] = SETTLE_DELIVERED,
+		[VERDICT_RETRY] = SETTLE_RETRY,
+		[VERDICT_DEAD] = SETTLE_DEAD,
+	};
+	struct engine *e = d->engine;
+
+	settle_events(scratch(d), &d->msg, d->retried, o, v, e->now_ms);
+	d->moves = 1;
+	d->move[0] = (struct move){
+		.kind = MOVE_SETTLE,
+		.events = keep(d),
+		.settle = {
+			.user = d->msg.user,
+			.id = d->msg.id,
+			.lease = d->lease,
+			.to = to[v.kind],
+			.due_ms = v.at_ms,
+			.dlq = { e->now_ms, d->msg.id.seq },
+		},
+	};
+	if (v.kind == VERDICT_DEAD) {
+		dead_encode(scratch(d), o);
+		d->move[0].settle.response = keep(d);
+	}
+}
+
+/* The outcome is known: decide, and put decision, events and callbacks into one step. */
+static void settle_outcome(struct delivery *d, const struct outcome *o)
+{
+	struct engine *e = d->engine;
+	struct verdict v = settle(&d->msg, d->retried, o, e->now_ms);
+	struct callback_source src = {
+		.msg = &d->msg,
+		.retried = d->retried,
+		.outcome = o,
+		.verdict = v,
+		.now_ms = e->now_ms,
+	};
+
+	settle_move(d, o, v);
+	if (d->account != NULL) {
+		src.plan = accounts_plan(e, d->account);
+		src.dlq_id = engine_dlq_id_text(&d->arena, d->move[0].settle.dlq);
+		add_callback(d, &src, false);
+		add_callback(d, &src, true);
+	}
+	count_verdict(&e->stats, v.kind);
+	submit_settle(d);
+}
+
+static void sent(struct courier_req *req)
+{
+	struct delivery *d = req->arg;
+
+	engine_look(d->engine);
+	list_remove(&d->node);
+	settle_outcome(d, &req->outcome);
+}
+
+static struct str signature(struct delivery *d)
+{
+	struct engine *e = d->engine;
+
+	sign_token(scratch(d), d->account->key,
+		   &(struct sign_claims){
+			   .sub = d->msg.url,
+			   .body = d->msg.body,
+			   .now_s = e->now_ms / 1000,
+			   .jti = { rng_u64(&e->rng), rng_u64(&e->rng) },
+		   });
+	return keep(d);
+}
+
+void delivery_start(struct delivery *d, int64_t retried, uint64_t lease)
+{
+	struct engine *e = d->engine;
+	const struct plan *plan;
+
+	d->state = DELIVERY_SENDING;
+	d->retried = retried;
+	d->lease = lease;
+	count_running(d, true);
+	count_bytes(d, d->record.n);
+	if (d->account == NULL || d->account->removed) {
+		d->msg.retries_max = 0;
+		settle_outcome(d, &(struct outcome){ .error = STR("the user of this message is gone") });
+		return;
+	}
+	plan = accounts_plan(e, d->account);
+	d->req.method = d->msg.method;
+	d->req.url = d->msg.url;
+	d->req.body = d->msg.body;
+	d->req.header = deliver_headers(&d->arena, &d->msg, retried, signature(d), e->set.region);
+	d->req.timeout_ms = d->msg.timeout_ms;
+	d->req.answer_bytes_max = (size_t)plan->message_bytes_max;
+	if (d->req.answer_bytes_max == 0)
+		d->req.answer_bytes_max = 64 * 1024 * 1024;
+	d->req.done = sent;
+	d->req.arg = d;
+	list_push(&e->deliveries, &d->node);
+	courier_send(e->set.courier, &d->req);
+}
+
+void delivery_hand_back(struct delivery *d)
+{
+	courier_cancel(d->engine->set.courier, &d->req);
+	list_remove(&d->node);
+	d->moves = 1;
+	d->move[0] = (struct move){
+		.kind = MOVE_SETTLE,
+		.settle = {
+			.user = d->msg.user,
+			.id = d->msg.id,
+			.lease = d->lease,
+			.to = SETTLE_HANDBACK,
+		},
+	};
+	submit_settle(d);
+}

@@ -1,0 +1,169 @@
+#include "engine/engine.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "engine/engine_int.h"
+
+struct engine *engine_new(const struct engine_settings *settings)
+{
+	struct engine *e = xcalloc(1, sizeof(*e));
+
+	check(settings->store != NULL && settings->courier != NULL);
+	e->set = *settings;
+	if (e->set.deliveries_max <= 0)
+		e->set.deliveries_max = 4096;
+	if (e->set.memory_max == 0)
+		e->set.memory_max = 128 * 1024 * 1024;
+	rng_init(&e->rng, settings->seed);
+	map_init(&e->accounts, rng_u64(&e->rng));
+	map_init(&e->tokens, rng_u64(&e->rng));
+	list_init(&e->deliveries);
+	list_init(&e->settle_again);
+	list_init(&e->pool);
+	buf_init(&e->scratch, RECORD_BYTES_MAX);
+	e->last_seq = settings->store->info.seq_max;
+	e->claim_at_ms = INT64_MAX;
+	e->claim_wanted = true;
+	return e;
+}
+
+static void free_deliveries(struct list *head)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, head) {
+		struct delivery *d = list_entry(it, struct delivery, node);
+
+		if (head == &d->engine->deliveries)
+			courier_cancel(d->engine->set.courier, &d->req);
+		list_remove(it);
+		arena_done(&d->req.arena);
+		arena_done(&d->arena);
+		buf_done(&d->record);
+		free(d);
+	}
+}
+
+void engine_free(struct engine *e)
+{
+	if (e == NULL)
+		return;
+	free_deliveries(&e->deliveries);
+	free_deliveries(&e->settle_again);
+	free_deliveries(&e->pool);
+	accounts_free(e);
+	buf_done(&e->scratch);
+	map_done(&e->accounts);
+	map_done(&e->tokens);
+	free(e);
+}
+
+void engine_start(struct engine *e, void (*ready)(void *arg), void *arg)
+{
+	e->ready = ready;
+	e->ready_arg = arg;
+	accounts_load(e);
+}
+
+void engine_look(struct engine *e)
+{
+	if (e->set.wall_ms == NULL)
+		return;
+	e->now_ms = e->set.wall_ms(e->set.clock_arg);
+	e->mono_ms = e->set.mono_ms(e->set.clock_arg);
+}
+
+void engine_submit(struct engine *e, struct store_req *req)
+{
+	e->requests++;
+	store_submit(e->set.store, req);
+}
+
+void engine_answered(struct engine *e)
+{
+	check(e->requests > 0);
+	e->requests--;
+	engine_look(e);
+}
+
+void engine_store_problem(struct problem *p, const struct store_req *req, enum refusal refusal)
+{
+	if (req->result == STORE_APPLIED)
+		return;
+	if (req->result != STORE_REFUSED)
+		problem_set(p, 503, "the store is not available now; nothing is known to be lost, try again");
+	else if (refusal == REFUSAL_NOT_FOUND)
+		problem_set(p, 404, "not found");
+	else if (refusal == REFUSAL_VERSION)
+		problem_set(p, 409, "changed by another request meanwhile; try again");
+	else
+		problem_set(p, 412, "refused: %s", refusal_name(refusal));
+}
+
+/* Everything is at rest: tell the one who asked for the stop, once. */
+static void stop_if_quiet(struct engine *e)
+{
+	void (*stopped)(void *arg) = e->stopped;
+
+	if (!e->stopping || stopped == NULL || e->requests > 0 || e->running > 0)
+		return;
+	e->stopped = NULL;
+	stopped(e->stopped_arg);
+}
+
+static void stop_turn(struct engine *e)
+{
+	struct list *it, *tmp;
+
+	if (!e->stopping || e->mono_ms < e->stop_mono_ms)
+		return;
+	list_each(it, tmp, &e->deliveries)
+		delivery_hand_back(list_entry(it, struct delivery, node));
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
+{
+	int64_t next = INT64_MAX;
+
+	e->now_ms = wall_ms;
+	e->mono_ms = mono_ms;
+	if (e->started) {
+		stop_turn(e);
+		delivery_settle_again(e);
+		claim_turn(e);
+		ship_turn(e);
+		next = least(claim_next_mono_ms(e), ship_next_mono_ms(e));
+		if (!list_is_empty(&e->settle_again))
+			next = least(next, e->settle_again_mono_ms);
+		if (e->stopping && e->running > 0 && e->stop_mono_ms > mono_ms)
+			next = least(next, e->stop_mono_ms);
+	}
+	/* The flush is also the sign of life that keeps our leases. */
+	store_flush(e->set.store, wall_ms);
+	stop_if_quiet(e);
+	return least(next, mono_ms + e->set.store->info.lease_ms / 3);
+}
+
+void engine_stop(struct engine *e, int64_t grace_ms, void (*done)(void *arg), void *arg)
+{
+	engine_look(e);
+	e->stopping = true;
+	e->stop_mono_ms = e->mono_ms + grace_ms;
+	e->stopped = done;
+	e->stopped_arg = arg;
+}
+
+struct engine_stats engine_stats(const struct engine *e)
+{
+	struct engine_stats s = e->stats;
+
+	s.deliveries = e->running;
+	s.memory_bytes = e->memory_bytes;
+	return s;
+}

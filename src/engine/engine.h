@@ -1,0 +1,220 @@
+/* engine.h - the shell of the core: it publishes, claims, sends, settles, and ships the log.
+ *
+ * The engine owns no thread and no timer. engine_turn, called once per loop turn, does everything that is
+ * due and says when it wants to be called again; results come back through the ports' `done` calls in
+ * between. So the simulator runs the same code over virtual time.
+ *
+ * Operations below are structs that the caller fills and keeps (with all they point to) until their
+ * `done` is called, on the same thread, never from inside the call that started them. Each carries a
+ * `struct problem`: status 0 means it went well.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/compiler.h"
+#include "base/problem.h"
+#include "base/rng.h"
+#include "core/filter.h"
+#include "core/msg.h"
+#include "core/user.h"
+#include "store/store.h"
+
+struct engine;
+struct courier;
+struct hmac_key;
+
+/* Takes log events out of the outbox; logs/ implements it, app/ wires it. Without `take`, events stay in the
+ * outbox (simulator). */
+struct engine_sink {
+	/* Packed events behind outbox position `after` up to `pos`; false = busy, try again later. */
+	bool (*take)(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms);
+	/* Everything up to this position is durable at the other end. */
+	uint64_t (*committed)(void *arg);
+	void *arg;
+};
+
+struct engine_settings {
+	struct store *store;
+	struct courier *courier;
+	struct engine_sink sink;    /* where log events go */
+	uint64_t seed;              /* of ids and the like */
+	/* The two clocks between turns, Unix ms and mono ms. NULL: they stand still from turn to turn. */
+	int64_t (*wall_ms)(void *arg);
+	int64_t (*mono_ms)(void *arg);
+	void *clock_arg;
+	/* Fills n bytes with secret randomness (signing keys, tokens). */
+	void (*secret)(void *arg, void *ret_bytes, size_t n);
+	void *secret_arg;
+	struct str region;          /* value of Upstash-Region; empty = not sent */
+	int deliveries_max;         /* running at once in this process; default 4,096 */
+	size_t memory_max;          /* bytes of messages held for delivery; default 128 MiB. As it fills, less
+				     * is claimed, down to nothing; publishing goes on */
+	const struct plan *plan;    /* overrides the users' own plans when not NULL (dev's -quota) */
+};
+
+must_use struct engine *engine_new(const struct engine_settings *settings);
+/* After engine_stop's done, or to drop everything as a dying process would. The ports stay the caller's. */
+void engine_free(struct engine *e);
+
+/* Loads the users, then calls ready. Nothing else may be asked before. */
+void engine_start(struct engine *e, void (*ready)(void *arg), void *arg);
+/* Does what is due. Returns the mono ms of the next wish (LOOP_NEVER as INT64_MAX). */
+int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms);
+/* Starts nothing new, lets running attempts finish for grace_ms, then hands back what is left; `done`
+ * when nothing is in flight any more. */
+void engine_stop(struct engine *e, int64_t grace_ms, void (*done)(void *arg), void *arg);
+
+/* ---- users ------------------------------------------------------------------------------------------ */
+
+/* A user as the process knows it; lives as long as the engine (a removed one is only marked). */
+struct account {
+	struct user user;          /* strings in `record`, but for the id */
+	char *id;                  /* of `user`; stays where it is, for requests under way point to it */
+	const struct plan *plan;
+	struct hmac_key *key;      /* of user.key_current */
+	int64_t version;           /* of the stored document */
+	struct buf record;
+	bool removed;
+};
+
+enum token_kind { TOKEN_NONE, TOKEN_FULL, TOKEN_READ_ONLY };
+
+/* Who the token belongs to. */
+enum token_kind engine_token(struct engine *e, struct str token, struct account **ret_account);
+struct account *engine_account(struct engine *e, struct str user_id); /* NULL when unknown */
+
+struct account_op {
+	struct engine *engine;
+	struct problem problem;
+	struct account *account;
+	void (*done)(struct account_op *op);
+	void *arg;
+	/* private */
+	struct step step;
+	struct move move;
+	struct buf value;
+};
+
+/* Stores a user as given if there is none with that id (otherwise it stays as it is, and done is called
+ * at once). */
+void engine_account_ensure(struct engine *e, const struct user *u, struct account_op *op);
+/* current := next, next := fresh. op->account says whose. */
+void engine_keys_rotate(struct engine *e, struct account_op *op);
+
+/* ---- publishing ------------------------------------------------------------------------------------- */
+
+struct publish_item {
+	struct msg msg;           /* complete but for its id */
+	struct str dedup_key;     /* empty = none */
+	bool from_dlq;            /* retry: this dead letter goes when the message is stored */
+	struct dlq_id dlq;
+	/* results */
+	struct problem problem;   /* of this item alone */
+	struct msg_id id;         /* of the message, or of the one it duplicates */
+	bool duplicate;
+	/* private */
+	struct publish *owner;
+	struct delivery *delivery;
+};
+
+struct publish {
+	struct account *account;
+	struct publish_item *item;
+	size_t n;
+	void (*done)(struct publish *p); /* when every item has its result */
+	void *arg;
+	size_t pending; /* private */
+};
+
+void engine_publish(struct engine *e, struct publish *p);
+
+/* ---- messages --------------------------------------------------------------------------------------- */
+
+struct message_get {
+	struct account *account;
+	struct msg_id id;
+	struct problem problem;   /* 404 when unknown or over (the log may still know it) */
+	struct msg msg;           /* in `arena`, which the caller initialises and ends */
+	struct arena arena;
+	void (*done)(struct message_get *op);
+	void *arg;
+	/* private */
+	struct engine *engine;
+	struct scan scan;
+};
+
+void engine_message_get(struct engine *e, struct message_get *op);
+
+struct message_cancel {
+	struct account *account;
+	const struct msg_id *ids;      /* these, when ids_n > 0; else what the filter matches */
+	size_t ids_n;
+	const struct filter *filter;
+	int64_t max;                   /* most messages to cancel; 0 = all */
+	struct problem problem;
+	int64_t cancelled;             /* result: cancelled now */
+	void (*done)(struct message_cancel *op);
+	void *arg;
+	void *priv;
+};
+
+void engine_message_cancel(struct engine *e, struct message_cancel *op);
+
+/* ---- the dead letter queue -------------------------------------------------------------------------- */
+
+/* "<ms>-<seq>" */
+struct str engine_dlq_id_text(struct arena *a, struct dlq_id id);
+must_use bool engine_dlq_id_parse(struct str text, struct dlq_id *ret_id);
+
+enum dlq_what { DLQ_LIST, DLQ_DELETE, DLQ_RETRY };
+
+struct dlq_op {
+	struct account *account;
+	enum dlq_what what;
+	const struct dlq_id *ids;      /* these, when ids_n > 0; else what the filter matches */
+	size_t ids_n;
+	const struct filter *filter;
+	int64_t max;                   /* entries listed or acted upon */
+	bool has_after;                /* go on after this one (the cursor) */
+	struct dlq_id after;
+	bool descending;
+	/* RETRY: lets the request override settings of the message; false with problem refuses all. */
+	bool (*override)(struct dlq_op *op, struct arena *a, struct msg *m, struct problem *ret_problem);
+	struct problem problem;
+	/* results, in `arena`, which the caller initialises and ends */
+	struct arena arena;
+	struct dlq_found *found;       /* in order; DELETE: those deleted */
+	size_t n;
+	bool more;                     /* entries are left after the last one */
+	struct dlq_id last;
+	void (*done)(struct dlq_op *op);
+	void *arg;
+	void *priv;
+};
+
+struct dlq_found {
+	struct dlq_id id;
+	struct str record;         /* LIST */
+	struct str response;       /* LIST: as kept (core/dead.h) */
+	struct msg_id new_id;      /* RETRY: of the new message */
+};
+
+void engine_dlq(struct engine *e, struct dlq_op *op);
+
+/* ---- the log ---------------------------------------------------------------------------------------- */
+
+/* Outbox position that covers everything answered so far: a log query that waits for it sees it. */
+uint64_t engine_outbox_last(const struct engine *e);
+
+/* ---- numbers ---------------------------------------------------------------------------------------- */
+
+struct engine_stats {
+	uint64_t published, delivered, failed, retried, cancelled;
+	int deliveries;       /* running now */
+	size_t memory_bytes;  /* of messages held */
+};
+struct engine_stats engine_stats(const struct engine *e);
+
+#endif

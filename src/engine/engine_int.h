@@ -1,0 +1,139 @@
+/* engine_int.h - what the engine's files share; nobody else includes it.
+ *
+ * A `struct delivery` carries one message through this process: from its put (publish.c) or its claim
+ * (claim.c) over the attempt (delivery.c) to its settle. It owns its record and everything made for
+ * the attempt. Its life:
+ *
+ *	PUTTING ──► SENDING ──► SETTLING ──► freed
+ *	   │           │            │
+ *	   │           └ stop: HANDBACK is a settle, too
+ *	   └ not leased to us (waits in the store, refused): freed; callbacks always
+ *
+ * A settle whose outcome is unknown or unavailable is submitted again until the store answers; the lease
+ * token makes that harmless.
+ */
+#ifndef ENGINE_ENGINE_INT_H
+#define ENGINE_ENGINE_INT_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "core/outcome.h"
+#include "core/settle.h"
+#include "courier/courier.h"
+#include "engine/engine.h"
+
+enum delivery_state { DELIVERY_PUTTING, DELIVERY_SENDING, DELIVERY_SETTLING };
+
+enum {
+	SETTLE_MOVES_MAX = 3,         /* settle, callback, failure callback */
+	SETTLE_AGAIN_MS = 500,        /* wait before a settle is tried again */
+	CLAIM_AGAIN_MS = 500,         /* the same for a claim */
+	CLAIM_MAX = 256,              /* messages of one claim */
+	CLAIM_EVERY_MS = 5 * 1000,    /* at the latest: other processes may have left work behind */
+	DELIVERY_POOL_MAX = 256,      /* finished deliveries kept for reuse */
+	TAIL_EVERY_MS = 25,           /* between two readings of the outbox */
+	TAIL_BYTES_MAX = 4 * 1024 * 1024,
+	DEDUP_WINDOW_MS = 10 * 60 * 1000, /* spec 5.6 */
+	SCRATCH_BYTES_KEPT = 1024 * 1024,
+	RECORD_BYTES_MAX = 256 * 1024 * 1024, /* far above any plan's message size */
+};
+
+struct delivery {
+	struct list node;             /* in engine.deliveries, engine.settle_again or engine.pool */
+	struct engine *engine;
+	enum delivery_state state;
+	struct arena arena;           /* of the attempt: headers, events, callbacks */
+	struct buf record;            /* msg_encode of msg */
+	struct msg msg;               /* views into record */
+	struct account *account;      /* NULL when the user is gone */
+	int64_t retried;
+	uint64_t lease;
+	bool asked_again;             /* PUTTING: an answer was lost, the step submitted again */
+	struct publish_item *item;    /* PUTTING on behalf of an API call; NULL for callbacks */
+	struct step step;
+	struct move move[SETTLE_MOVES_MAX];
+	size_t moves;
+	struct delivery *callback[SETTLE_MOVES_MAX]; /* own the records of move[1..] */
+	struct courier_req req;
+	size_t held_bytes;            /* counted in engine.memory_bytes */
+	bool counted;                 /* is one of engine.running */
+};
+
+struct engine {
+	struct engine_settings set;
+	struct rng rng;
+	uint64_t last_seq;
+	int64_t now_ms;               /* wall, of this turn */
+	int64_t mono_ms;
+	struct engine_stats stats;
+	struct buf scratch;           /* for one thing at a time, see delivery.c */
+
+	struct map accounts;          /* by user id */
+	struct map tokens;            /* by either token */
+	struct scan account_scan;
+	void (*ready)(void *arg);
+	void *ready_arg;
+	bool started;
+
+	struct list deliveries;       /* SENDING */
+	struct list settle_again;     /* SETTLING, waiting to be submitted again */
+	struct list pool;
+	size_t pooled;
+	int running;                  /* deliveries that are SENDING or SETTLING, and leases asked for */
+	int putting;                  /* puts in the store's hands that asked for a lease */
+	size_t memory_bytes;
+	int64_t settle_again_mono_ms;
+
+	struct claim claim;
+	bool claiming;                /* `claim` is with the store */
+	bool claim_wanted;
+	int64_t claim_at_ms;          /* wall: the store said something becomes due then */
+	int64_t claim_mono_ms;        /* mono: not before this after a failure */
+	int64_t claimed_mono_ms;      /* mono: of the last claim */
+
+	struct tail tail;
+	bool tailing;
+	uint64_t shipped;             /* outbox position that the logs have taken */
+	int64_t tail_mono_ms;         /* mono: of the last reading */
+
+	int requests;                 /* store requests in flight, of any kind */
+	bool stopping;
+	int64_t stop_mono_ms;         /* mono: when to hand back what is left */
+	void (*stopped)(void *arg);
+	void *stopped_arg;
+};
+
+/* Looks at the clocks: first in everything that comes from outside a turn. */
+void engine_look(struct engine *e);
+/* Submits and counts; every `done` calls engine_answered first. */
+void engine_submit(struct engine *e, struct store_req *req);
+void engine_answered(struct engine *e);
+/* The problem that a failed store request is for the caller: 503, or what the refusal means. */
+void engine_store_problem(struct problem *p, const struct store_req *req, enum refusal refusal);
+
+/* accounts.c */
+void accounts_load(struct engine *e);
+void accounts_free(struct engine *e);
+const struct plan *accounts_plan(const struct engine *e, const struct account *a);
+
+/* delivery.c */
+must_use struct delivery *delivery_new(struct engine *e);
+void delivery_free(struct delivery *d);
+/* Gives the message an id, takes over a copy of it, and fills the put move. */
+void delivery_prepare_put(struct delivery *d, struct move *move, const struct msg *m);
+/* It is leased to us: start the attempt. */
+void delivery_start(struct delivery *d, int64_t retried, uint64_t lease);
+void delivery_hand_back(struct delivery *d);
+void delivery_settle_again(struct engine *e);
+/* May another lease be asked for? */
+bool delivery_has_room(const struct engine *e);
+
+/* claim.c */
+void claim_turn(struct engine *e);
+int64_t claim_next_mono_ms(const struct engine *e);
+
+/* ship.c */
+void ship_turn(struct engine *e);
+int64_t ship_next_mono_ms(const struct engine *e);
+
+#endif

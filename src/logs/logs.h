@@ -1,0 +1,110 @@
+/* logs.h - the log: takes events from the store's outbox into one SQLite file per user, and answers
+ * every log query from there.
+ *
+ * Two threads of its own: one writes, one answers, so that neither a slow disk nor a heavy query touches
+ * the path of publishing and delivery. A file that is broken or missing is set aside (renamed, told
+ * once) and begun anew; the log then lacks entries, and nothing else happens.
+ *
+ * Each file remembers the outbox position it has taken in, and events that are handed over again (after a
+ * crash, in whatever pieces) are compared with its last entries, so they are kept once.
+ *
+ * The owner (engine) moves events: it reads the outbox, calls logs_take, and trims the outbox up to the position that
+ * logs_committed reports. All functions are called from its thread; none of them waits for a disk, except
+ * logs_open and logs_close.
+ *
+ *	logs.c       this: hand-overs and queries wait here, two threads serve them
+ *	logwriter.c  the writing thread's work: rounds, files set aside, retention
+ *	logreader.c  the answering thread's work
+ *	logquery.c   one query over one open file
+ *	logrender.c  entries and messages as JSON
+ *	logfiles.c   the files of a thread, by user, and which of them are open
+ *	logdb*.c     one file
+ */
+#ifndef LOGS_LOGS_H
+#define LOGS_LOGS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/compiler.h"
+#include "base/problem.h"
+#include "base/str.h"
+#include "core/filter.h"
+#include "core/msg.h"
+
+struct logs;
+
+struct logs_settings {
+	const char *dir;        /* one file per user below it; created when needed */
+	bool threaded;          /* false: everything runs inside the calls (tests) */
+	bool ephemeral;         /* synchronous=OFF */
+	size_t files_open_max;  /* of each thread; the least recently used one is closed; 0 = 64 */
+	size_t body_bytes_max;  /* message and response bodies are cut to this in the log; 0 = 1 MiB */
+	size_t backlog_bytes_max; /* of events handed over and not committed yet; 0 = 64 MiB */
+	/* How long a user's entries are kept, seconds; 0 = for ever. Called on the writer thread, must be
+	 * thread-safe; NULL = 3 days for all. */
+	int64_t (*retention_s)(void *arg, struct str user);
+	void *retention_arg;
+	/* Rung from the log threads when logs_poll has something to do or logs_committed has grown. */
+	void (*wake)(void *arg);
+	void *wake_arg;
+};
+
+/* NULL, and why in words, when the directory cannot be made or the threads not be started. */
+must_use struct logs *logs_open(const struct logs_settings *settings, char ret_error[200]);
+/* Commits what was taken; queries that are not answered yet are, with status 503 (their `done` is called). */
+void logs_close(struct logs *l);
+
+/* Hands over the packed events of the outbox behind position `after` up to `pos`; copied. Each call goes on where the
+ * one before ended. False when the writer is behind (the caller keeps them in the outbox and tries again later): never
+ * blocks. One hand-over is taken however long it is when nothing else waits. */
+must_use bool logs_take(struct logs *l, struct str events, uint64_t after, uint64_t pos, int64_t now_ms);
+/* Everything up to this position is durable in the files (or was given up with a file that cannot be
+ * written). 0 until something was committed. */
+uint64_t logs_committed(const struct logs *l);
+/* Lets time pass, for retention. To be called now and then, when there are no events too; once a minute is enough. */
+void logs_tick(struct logs *l, int64_t now_ms);
+
+enum logs_query_kind {
+	LOGS_LIST,    /* entries by filter, a page */
+	LOGS_MESSAGE, /* one message, if it ended at most grace_ms ago (spec 2.2.3) */
+};
+
+enum {
+	LOGS_BARRIER_MS = 2000,        /* how long a query waits for not_before_pos */
+	LOGS_PAGE_BYTES = 8 << 20,     /* a page that has become as long ends, with a cursor */
+	LOGS_WORK_MAX = 200 * 1000,    /* entries looked at for one page; then it ends, with a cursor */
+};
+
+/* What the strings in here point to lives until `done` is called. */
+struct logs_query {
+	enum logs_query_kind kind;
+	struct str user;
+	struct filter filter;       /* LIST */
+	bool both_keys;             /* LIST: the array as "logs" and "events" (GET /v2/logs), else "events" */
+	struct msg_id id;           /* MESSAGE */
+	int64_t grace_ms;
+	int64_t now_ms;
+	uint64_t not_before_pos;    /* answer only when entries up to this position are in (0 = at once);
+				     * after LOGS_BARRIER_MS it answers with what there is */
+	void (*done)(struct logs_query *q); /* from logs_poll, on the owner's thread */
+	void *arg;
+	/* results */
+	struct problem problem;     /* status 0 = fine */
+	struct buf body;            /* the complete JSON answer; freed by the caller */
+	bool found;                 /* MESSAGE */
+	struct logs_query *next;    /* private */
+	int64_t deadline_ms;        /* private */
+};
+
+void logs_query(struct logs *l, struct logs_query *q);
+void logs_poll(struct logs *l);
+/* Forgets a user: its file goes, with the events that were handed over before. */
+void logs_forget_user(struct logs *l, struct str user);
+
+struct logs_stats {
+	uint64_t events_written, events_dropped, files_set_aside;
+	size_t backlog_bytes;
+};
+struct logs_stats logs_stats(struct logs *l);
+
+#endif

@@ -1,0 +1,392 @@
+#include "store/sqlite/sqlite_int.h"
+
+/* ---- events that only the store knows of ------------------------------------------------------------ */
+
+void sqlite_message_log(struct sqlite_db *db, const struct sqlite_row *r, enum event_state state,
+			struct str record)
+{
+	event_encode(&db->events, &(struct event){
+					  .time_ms = db->now_ms,
+					  .state = state,
+					  .user = r->user->name,
+					  .id = { (uint64_t)r->seq, (uint64_t)r->nonce },
+					  .record = record,
+					  .retried = r->retried,
+				  });
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------- */
+
+static void ended_add(struct sqlite_ended *e, int64_t seq)
+{
+	uint64_t *at = &e->seq[e->next];
+
+	/* It may be there already: its end was in a transaction that failed. */
+	if (map_get(&e->by_seq, map_key_u64((const uint64_t *)&seq)) != NULL)
+		return;
+	if (*at != 0)
+		map_remove(&e->by_seq, map_key_u64(at));
+	*at = (uint64_t)seq;
+	map_put(&e->by_seq, map_key_u64(at), at);
+	e->next = (e->next + 1) % SQLITE_ENDED_KEPT;
+}
+
+static void ending_push(struct sqlite_db *db, struct sqlite_gate *queue, int64_t root)
+{
+	for (size_t i = 0; i < db->endings; i++) {
+		if (db->ending[i].root == root)
+			return;
+	}
+	if (db->endings == db->ending_cap) {
+		db->ending_cap = db->ending_cap ? 2 * db->ending_cap : 16;
+		db->ending = xrealloc(db->ending, db->ending_cap * sizeof(*db->ending));
+	}
+	db->ending[db->endings++] = (struct sqlite_ending){ queue, root };
+}
+
+/* The message is gone, and with it its place in its gates. */
+static void message_end(struct sqlite_db *db, struct sqlite_row *r)
+{
+	if (r->lane < 0)
+		sqlite_row_stop(db, r);
+	sqlite_row_remove(db, r);
+	if (r->queue != NULL && r->root == 0) {
+		sqlite_gate_change(db, r->queue, true);
+		check(r->queue->s.messages > 0);
+		r->queue->s.messages--;
+	}
+	if (r->flow != NULL) {
+		sqlite_gate_change(db, r->flow, true);
+		check(r->flow->s.messages > 0);
+		r->flow->s.messages--;
+		r->flow->s.updated_ms = db->now_ms;
+	}
+	if (r->flags & ROW_QUEUE_SLOT)
+		ending_push(db, r->queue, r->root ? r->root : r->seq);
+	db->count.messages--;
+	ended_add(&db->ended, r->seq);
+}
+
+void sqlite_message_free_slots(struct sqlite_db *db)
+{
+	while (db->endings > 0) {
+		struct sqlite_ending e = db->ending[--db->endings];
+		sqlite3_stmt *s = sqlite_sql_start(db, SQL_SLOT_HELD);
+
+		sqlite_sql_int(s, 1, e.root);
+		if (sqlite_sql_value(db, s, 1))
+			continue;
+		check(e.queue->s.gate.running > 0);
+		sqlite_gate_change(db, e.queue, true);
+		gate_end(&e.queue->s.gate);
+		sqlite_gate_refresh(db, e.queue);
+	}
+}
+
+static void cancelled_end(struct sqlite_db *db, struct sqlite_row *r)
+{
+	sqlite_message_log(db, r, EVENT_CANCELED, STR_NULL);
+	message_end(db, r);
+}
+
+/* ---- put -------------------------------------------------------------------------------------------- */
+
+/* Is this put a repetition? Then `put` says what the first one got. */
+static bool put_is_known(struct sqlite_db *db, struct move *m)
+{
+	uint64_t seq = m->put.msg->id.seq;
+	struct sqlite_row r;
+
+	if (seq > (uint64_t)db->count.seq_max)
+		return false;
+	if (!sqlite_row_get(db, seq, &r))
+		return db->again && map_get(&db->ended.by_seq, map_key_u64(&seq)) != NULL;
+	m->put.leased = r.lane == -db->holder->id && r.lease == db->token;
+	m->put.lease = m->put.leased ? (uint64_t)r.lease : 0;
+	return true;
+}
+
+static bool dedup_get(struct sqlite_db *db, const struct sqlite_gate *user, struct str key,
+		      struct msg_id *ret_id)
+{
+	sqlite3_stmt *s = sqlite_sql_start(db, SQL_DEDUP_GET);
+	bool found;
+
+	sqlite_sql_int(s, 1, user->id);
+	sqlite_sql_blob(s, 2, key);
+	sqlite_sql_int(s, 3, db->now_ms);
+	found = sqlite_sql_row(db, s);
+	if (found) {
+		ret_id->seq = (uint64_t)sqlite3_column_int64(s, 0);
+		ret_id->nonce = (uint64_t)sqlite3_column_int64(s, 1);
+	}
+	sqlite_sql_end(s);
+	return found;
+}
+
+static void dedup_set(struct sqlite_db *db, const struct sqlite_gate *user, const struct move *m)
+{
+	sqlite3_stmt *s = sqlite_sql_start(db, SQL_DEDUP_SET);
+
+	sqlite_sql_int(s, 1, user->id);
+	sqlite_sql_blob(s, 2, m->put.dedup_key);
+	sqlite_sql_int(s, 3, m->put.dedup_until_ms);
+	sqlite_sql_int(s, 4, (int64_t)m->put.msg->id.seq);
+	sqlite_sql_int(s, 5, (int64_t)m->put.msg->id.nonce);
+	sqlite_sql_run(db, s);
+}
+
+/* The queue whose slot a callback shares: its message's, which may have ended in this very step. */
+static struct sqlite_gate *slot_of(struct sqlite_db *db, int64_t root)
+{
+	static const enum sqlite_statement where[] = { SQL_SLOT_QUEUE, SQL_SLOT_KIN };
+
+	for (size_t i = 0; i < db->endings; i++) {
+		if (db->ending[i].root == root)
+			return db->ending[i].queue;
+	}
+	for (size_t i = 0; i < countof(where); i++) {
+		sqlite3_stmt *s = sqlite_sql_start(db, where[i]);
+		int64_t id;
+
+		sqlite_sql_int(s, 1, root);
+		id = sqlite_sql_value(db, s, 0);
+		if (id != 0)
+			return sqlite_gate_by_id(db, id);
+	}
+	return NULL;
+}
+
+/* Finds, makes and configures the gates of a new message. */
+static void put_gates(struct sqlite_db *db, const struct move *m, struct sqlite_row *r)
+{
+	const struct msg *msg = m->put.msg;
+	struct gate *u = &r->user->s.gate;
+
+	if (u->parallelism_max != m->put.user_parallelism) {
+		sqlite_gate_change(db, r->user, true);
+		u->parallelism_max = m->put.user_parallelism;
+		sqlite_gate_refresh_user(db, r->user);
+	}
+	if (msg->root_seq != 0) {
+		r->queue = slot_of(db, (int64_t)msg->root_seq);
+		if (r->queue != NULL) {
+			r->root = (int64_t)msg->root_seq;
+			r->flags |= ROW_QUEUE_SLOT;
+		}
+	} else if (msg->queue.n) {
+		r->queue = sqlite_gate_make(db, r->user, GATE_QUEUE, msg->queue);
+	}
+	if (msg->flow_key.n)
+		r->flow = sqlite_gate_make(db, r->user, GATE_FLOW, msg->flow_key);
+}
+
+/* Counts it in its gates, and gives it a slot in its queue if nobody stands before it. */
+static void put_count(struct sqlite_db *db, const struct msg *msg, struct sqlite_row *r)
+{
+	int64_t at_ms;
+
+	if (r->queue != NULL && r->root == 0) {
+		sqlite_gate_change(db, r->queue, true);
+		r->queue->s.messages++;
+		if (r->queue->s.waiting == 0 && gate_may_start(&r->queue->s.gate, db->now_ms, &at_ms)) {
+			gate_start(&r->queue->s.gate, db->now_ms);
+			r->flags |= ROW_QUEUE_SLOT;
+		}
+	}
+	if (r->flow != NULL) {
+		sqlite_gate_change(db, r->flow, true);
+		r->flow->s.messages++;
+		r->flow->s.updated_ms = db->now_ms;
+		gate_configure(&r->flow->s.gate, msg->flow_parallelism, msg->flow_rate,
+			       msg->flow_period_s * 1000);
+		sqlite_gate_refresh(db, r->flow);
+	}
+	db->count.messages++;
+	if (r->seq > db->count.seq_max)
+		db->count.seq_max = r->seq;
+}
+
+/* May it start at once, with nobody waiting before it? */
+static bool put_may_start(struct sqlite_db *db, const struct sqlite_row *r)
+{
+	int64_t at_ms;
+
+	if (r->due_ms > db->now_ms || !list_is_empty(&r->user->ready_lanes) ||
+	    !gate_may_start(&r->user->s.gate, db->now_ms, &at_ms))
+		return false;
+	if (r->queue != NULL && !(r->flags & ROW_QUEUE_SLOT))
+		return false;
+	/* Had it a wait list that may move, its lane would be ready. */
+	return r->flow == NULL || gate_may_start(&r->flow->s.gate, db->now_ms, &at_ms);
+}
+
+static void put_lease(struct sqlite_db *db, struct move *m, struct sqlite_row *r)
+{
+	sqlite_row_start(db, r);
+	r->lease = db->token;
+	r->lane = -db->holder->id;
+	r->ord = r->seq;
+	m->put.leased = true;
+	m->put.lease = (uint64_t)r->lease;
+}
+
+static void put_apply(struct sqlite_db *db, struct move *m, struct sqlite_row *r)
+{
+	put_gates(db, m, r);
+	if (db->error != SQLITE_OK)
+		return;
+	put_count(db, m->put.msg, r);
+	if (m->put.dedup_key.n)
+		dedup_set(db, r->user, m);
+	if (m->put.want_lease && put_may_start(db, r)) {
+		put_lease(db, m, r);
+	} else {
+		struct sqlite_place p = sqlite_row_where(db, r, false);
+
+		r->lane = p.lane;
+		r->ord = p.ord;
+	}
+	sqlite_row_add(db, r, m->put.record);
+	buf_add(&db->events, m->events);
+	if (m->put.leased)
+		sqlite_message_log(db, r, EVENT_ACTIVE, STR_NULL);
+}
+
+enum refusal sqlite_message_put(struct sqlite_db *db, struct move *m)
+{
+	const struct msg *msg = m->put.msg;
+	struct sqlite_row r = { .seq = (int64_t)msg->id.seq,
+				.nonce = (int64_t)msg->id.nonce,
+				.due_ms = m->put.due_ms };
+
+	check(msg->id.seq > 0 && msg->id.seq <= INT64_MAX && m->put.record.n > 0);
+	if (put_is_known(db, m))
+		return REFUSAL_NONE;
+	r.user = sqlite_gate_user(db, msg->user, true);
+	if (db->error != SQLITE_OK)
+		return REFUSAL_NONE;
+	/* Its own key: it was put before and has ended. */
+	if (m->put.dedup_key.n && dedup_get(db, r.user, m->put.dedup_key, &m->put.existing))
+		return m->put.existing.seq == msg->id.seq ? REFUSAL_NONE : REFUSAL_DUPLICATE;
+	if (msg->queue.n && msg->root_seq == 0 && m->put.queues_max > 0 &&
+	    !sqlite_gate_is_visible(sqlite_gate_find(db, r.user, GATE_QUEUE, msg->queue), db->now_ms) &&
+	    sqlite_gate_is_full(db, r.user, GATE_QUEUE, m->put.queues_max))
+		return REFUSAL_LIMIT;
+	put_apply(db, m, &r);
+	return REFUSAL_NONE;
+}
+
+/* ---- settle ----------------------------------------------------------------------------------------- */
+
+static bool message_find(struct sqlite_db *db, struct str user, struct msg_id id, struct sqlite_row *ret_row)
+{
+	return sqlite_row_get(db, id.seq, ret_row) && ret_row->nonce == (int64_t)id.nonce &&
+	       str_eq(ret_row->user->name, user);
+}
+
+static enum refusal settle_find(struct sqlite_db *db, const struct move *m, struct sqlite_row *ret_row)
+{
+	if (!message_find(db, m->settle.user, m->settle.id, ret_row))
+		return REFUSAL_NOT_FOUND;
+	return ret_row->lane < 0 && ret_row->lease == (int64_t)m->settle.lease ? REFUSAL_NONE
+									       : REFUSAL_LEASE;
+}
+
+bool sqlite_message_is_over(struct sqlite_db *db, const struct move *m)
+{
+	struct sqlite_row r;
+
+	return m->settle.to != SETTLE_DELIVERED && settle_find(db, m, &r) == REFUSAL_NONE &&
+	       (r.flags & ROW_CANCELLED);
+}
+
+static void dlq_add(struct sqlite_db *db, const struct move *m, const struct sqlite_row *r)
+{
+	sqlite3_stmt *s = sqlite_sql_start(db, SQL_DLQ_ADD);
+	struct arena a;
+
+	check(m->settle.dlq.seq == m->settle.id.seq && m->settle.dlq.ms > 0);
+	arena_init(&a);
+	sqlite_sql_int(s, 1, r->user->id);
+	sqlite_sql_int(s, 2, m->settle.dlq.ms);
+	sqlite_sql_int(s, 3, r->seq);
+	sqlite_sql_int(s, 4, r->nonce);
+	sqlite_sql_int(s, 5, r->retried);
+	sqlite_sql_blob(s, 6, m->settle.response);
+	sqlite_sql_blob(s, 7, sqlite_row_record(db, r, &a));
+	sqlite_sql_run(db, s);
+	arena_done(&a);
+}
+
+static void settle_retry(struct sqlite_db *db, struct sqlite_row *r, int64_t due_ms)
+{
+	sqlite_row_stop(db, r);
+	r->retried++;
+	r->due_ms = due_ms;
+	r->lease = 0;
+	sqlite_row_place(db, r, sqlite_row_where(db, r, false));
+}
+
+void sqlite_message_return(struct sqlite_db *db, struct sqlite_row *r)
+{
+	if (r->flags & ROW_CANCELLED) {
+		cancelled_end(db, r);
+		return;
+	}
+	sqlite_row_stop(db, r);
+	r->lease = 0;
+	sqlite_row_place(db, r, sqlite_row_where(db, r, true));
+}
+
+enum refusal sqlite_message_settle(struct sqlite_db *db, struct move *m)
+{
+	struct sqlite_row r;
+	enum refusal refusal = settle_find(db, m, &r);
+
+	if (refusal != REFUSAL_NONE)
+		return refusal;
+	m->settle.was_cancelled = r.flags & ROW_CANCELLED;
+	if (m->settle.was_cancelled && m->settle.to != SETTLE_DELIVERED) {
+		cancelled_end(db, &r);
+		db->step_over = true;
+		return REFUSAL_NONE;
+	}
+	buf_add(&db->events, m->events);
+	switch (m->settle.to) {
+	case SETTLE_DEAD:
+		dlq_add(db, m, &r);
+		message_end(db, &r);
+		break;
+	case SETTLE_DELIVERED:
+		message_end(db, &r);
+		break;
+	case SETTLE_RETRY:
+		settle_retry(db, &r, m->settle.due_ms);
+		break;
+	case SETTLE_HANDBACK:
+		sqlite_message_return(db, &r);
+		break;
+	}
+	return REFUSAL_NONE;
+}
+
+/* ---- cancel ----------------------------------------------------------------------------------------- */
+
+enum refusal sqlite_message_cancel(struct sqlite_db *db, struct move *m)
+{
+	struct sqlite_row r;
+
+	if (!message_find(db, m->cancel.user, m->cancel.id, &r) || (r.flags & ROW_CANCELLED))
+		return REFUSAL_NOT_FOUND;
+	sqlite_message_log(db, &r, EVENT_CANCEL_REQUESTED, STR_NULL);
+	if (r.lane >= 0) {
+		cancelled_end(db, &r);
+		return REFUSAL_NONE;
+	}
+	m->cancel.was_leased = true;
+	m->cancel.lease = (uint64_t)r.lease;
+	r.flags |= ROW_CANCELLED;
+	sqlite_row_place(db, &r, (struct sqlite_place){ r.lane, r.ord });
+	return REFUSAL_NONE;
+}

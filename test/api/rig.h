@@ -1,0 +1,65 @@
+/* rig.h - a whole server in a thread, but for the outside world: the API over a real listener
+ * on loopback, the engine over a store in memory, the log in a directory of the test, and a
+ * courier that makes up the answers.
+ *
+ * What a destination answers stands in its URL: ".../status/503" answers 503 with the body "503
+ * <path>", and ".../hold" never answers. All others answer 200.
+ */
+#ifndef TEST_API_RIG_H
+#define TEST_API_RIG_H
+
+#include "base/arena.h"
+#include "base/compiler.h"
+#include "base/json.h"
+#include "core/user.h"
+#include "net/web.h"
+
+#define RIG_TOKEN "full-token"
+#define RIG_READ_ONLY "read-only-token"
+#define RIG_OTHER_TOKEN "other-token" /* of another user */
+#define RIG_AUTH "Authorization: Bearer " RIG_TOKEN "\r\n"
+
+struct rig;
+
+struct rig_settings {
+	bool cors;
+	const struct plan *plan;
+};
+
+struct rig *rig_start(struct rig_settings set);
+void rig_stop(struct rig *r);
+
+struct answer {
+	int status;
+	struct str head; /* status line and fields */
+	struct str body;
+	struct json *json; /* of the body; NULL when it is none */
+};
+
+/* One request on a connection of its own; `fields` are complete lines. Lives until rig_stop. */
+struct answer rig_ask(struct rig *r, const char *method, const char *target, const char *fields,
+		      struct str body);
+/* The same with the full token and without a body. */
+struct answer rig_do(struct rig *r, const char *method, const char *target);
+/* Sends these bytes and reads one answer. */
+struct answer rig_raw(struct rig *r, struct str bytes);
+/* A connection for more than one request. */
+struct peer rig_dial(struct rig *r);
+/* Publishes with the full token and returns the message's id; the test fails when it is
+ * refused. */
+struct str rig_publish(struct rig *r, const char *dest, const char *fields, const char *body);
+/* The whole log has been taken in when the number of entries with that state is reached. */
+void rig_until_logged(struct rig *r, const char *state, size_t n);
+/* Until that many dead letters are listed; returns the list. */
+struct answer rig_until_dead(struct rig *r, size_t n);
+struct arena *rig_arena(struct rig *r);
+
+/* Members of an answer. */
+struct str answer_str(struct answer a, const char *key);
+int64_t answer_int(struct answer a, const char *key);
+bool answer_has(struct answer a, const char *key);
+/* Element of an array, which is the member `key`, or the answer itself when key is NULL. */
+const struct json *answer_at(struct answer a, const char *key, size_t index);
+size_t answer_count(struct answer a, const char *key);
+
+#endif

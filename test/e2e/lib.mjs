@@ -1,0 +1,145 @@
+// lib.mjs - a server under test, and a destination that records what it receives.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+
+export const BIN = process.env.QSTASH_BIN ?? new URL("../../build/qstash", import.meta.url).pathname;
+export const TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0=";
+export const KEYS = {
+	current: "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r",
+	next: "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs",
+};
+
+export function tempDir() {
+	return mkdtempSync(join(tmpdir(), "qstash-e2e-"));
+}
+
+/** Polls until `what` gives something truthy; fails after `ms`. */
+export async function until(what, ms = 15_000, why = "it did not happen") {
+	const end = Date.now() + ms;
+	for (;;) {
+		const got = await what();
+		if (got) return got;
+		if (Date.now() > end) throw new Error(`${why} within ${ms} ms`);
+		await new Promise((r) => setTimeout(r, 20));
+	}
+}
+
+// A failed test must not leave anything running: the file's end ends it all.
+const started = new Set();
+after(async () => {
+	for (const s of started) await s.end();
+});
+
+/** Starts `qstash dev`; resolves when its banner says that it runs. */
+export class Server {
+	static async start({ dir = null, port = 0, logPort = 0, args = [], env = {} } = {}) {
+		const s = new Server();
+		s.dir = dir ?? tempDir();
+		s.ownsDir = dir === null;
+		s.out = "";
+		s.child = spawn(
+			BIN,
+			["dev", `-port=${port}`, `-log-port=${logPort}`, "--data-dir", s.dir, ...args],
+			{ stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } },
+		);
+		started.add(s);
+		s.exited = new Promise((r) => s.child.on("exit", (code, signal) => r({ code, signal })));
+		s.child.stdout.on("data", (d) => (s.out += d));
+		s.child.stderr.on("data", (d) => (s.out += d));
+		let gone = false;
+		s.exited.then(() => (gone = true));
+		await until(() => gone || s.out.includes("Documentation:"), 30_000, "no banner");
+		if (gone) throw new Error(`the server ended: ${s.out}`);
+		s.url = /is running at (http:\S+)/.exec(s.out)[1];
+		s.logUrl = /Logs at (http:[^\s,]+)/.exec(s.out)[1];
+		s.port = Number(new URL(s.url).port);
+		return s;
+	}
+
+	/** A plain request; gives { status, headers, text, json }. */
+	async call(method, path, { body, headers = {}, token = TOKEN, base = this.url } = {}) {
+		const res = await fetch(base + path, {
+			method,
+			body,
+			headers: { ...(token ? { authorization: `Bearer ${token}` } : {}), ...headers },
+		});
+		const text = await res.text();
+		let json;
+		try {
+			json = JSON.parse(text);
+		} catch {
+			json = undefined;
+		}
+		return { status: res.status, headers: res.headers, text, json };
+	}
+
+	async kill(signal = "SIGKILL") {
+		this.child.kill(signal);
+		return this.exited;
+	}
+
+	async end() {
+		if (this.child.exitCode === null && this.child.signalCode === null) await this.kill();
+	}
+
+	async stop() {
+		const end = await this.kill("SIGTERM");
+		if (this.ownsDir) rmSync(this.dir, { recursive: true, force: true });
+		return end;
+	}
+}
+
+/** A destination. `answer(req, n)` may return { status, headers, body, delay }. */
+export class Sink {
+	static async start(answer = () => ({})) {
+		const s = new Sink();
+		s.requests = [];
+		s.answer = answer;
+		started.add(s);
+		s.http = createServer((req, res) => s.#take(req, res));
+		await new Promise((r) => s.http.listen(0, "127.0.0.1", r));
+		s.url = `http://127.0.0.1:${s.http.address().port}`;
+		return s;
+	}
+
+	#take(req, res) {
+		const chunks = [];
+		req.on("data", (c) => chunks.push(c));
+		req.on("end", () => {
+			const got = {
+				method: req.method,
+				path: req.url,
+				headers: req.headers,
+				rawHeaders: req.rawHeaders,
+				body: Buffer.concat(chunks),
+				at: Date.now(),
+			};
+			this.requests.push(got);
+			const a = this.answer(got, this.requests.length) ?? {};
+			const send = () => {
+				res.writeHead(a.status ?? 200, a.headers ?? {});
+				res.end(a.body ?? "");
+			};
+			if (a.delay) setTimeout(send, a.delay);
+			else send();
+		});
+		req.on("error", () => {});
+	}
+
+	count(n, ms) {
+		return until(() => this.requests.length >= n && this.requests, ms, `${n} requests did not arrive`);
+	}
+
+	async end() {
+		if (this.http.listening) await this.stop();
+	}
+
+	async stop() {
+		this.http.closeAllConnections();
+		await new Promise((r) => this.http.close(r));
+	}
+}

@@ -1,0 +1,86 @@
+// Killed at full speed, five times: what was accepted arrives; only what was in flight may come twice.
+import assert from "node:assert/strict";
+import { Agent, request } from "node:http";
+import { test } from "node:test";
+import { Server, Sink, TOKEN, tempDir, until } from "./lib.mjs";
+
+const MESSAGES = 2000;
+const KILLS = 5;
+const AT_ONCE = 32;
+
+test("crash: 2,000 publishes, five SIGKILLs: every accepted message arrives", { timeout: 120_000 }, async () => {
+	const sink = await Sink.start();
+	const dir = tempDir();
+	let server = await Server.start({ dir });
+	const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
+	const accepted = new Map(); // message id -> body
+	let next = 0;
+	let running = true;
+
+	const publish = (i) =>
+		new Promise((resolve) => {
+			const req = request(
+				{
+					agent,
+					port: server.port,
+					host: "127.0.0.1",
+					method: "POST",
+					path: `/v2/publish/${sink.url}/crash`,
+					headers: { authorization: `Bearer ${TOKEN}`, "Upstash-Retry-Delay": "200" },
+				},
+				(res) => {
+					let text = "";
+					res.on("data", (d) => (text += d));
+					res.on("end", () => {
+						if (res.statusCode === 200) accepted.set(JSON.parse(text).messageId, String(i));
+						resolve(res.statusCode === 200);
+					});
+					res.on("error", () => resolve(false));
+				},
+			);
+			req.on("error", () => resolve(false));
+			req.end(String(i));
+		});
+	const worker = async () => {
+		while (running && next < MESSAGES) {
+			const i = next++;
+			while (running && !(await publish(i))) await new Promise((r) => setTimeout(r, 10));
+		}
+	};
+	const workers = Array.from({ length: AT_ONCE }, worker);
+
+	const kills = []; // when
+	for (let k = 1; k <= KILLS; k++) {
+		await until(() => accepted.size >= (MESSAGES * k) / (KILLS + 1), 30_000, "publishing stalled");
+		await server.kill();
+		kills.push(Date.now());
+		server = await Server.start({ dir });
+	}
+	await Promise.all(workers);
+	running = false;
+
+	const ids = () => sink.requests.map((r) => r.headers["upstash-message-id"]);
+	await until(() => new Set(ids()).size >= accepted.size && [...accepted.keys()].every((id) => new Set(ids()).has(id)), 30_000, "accepted messages are missing");
+	// Twice only when a kill came between the two, and soon after the first: it was in flight.
+	const last = new Map();
+	for (const r of sink.requests) {
+		const id = r.headers["upstash-message-id"];
+		const before = last.get(id);
+		last.set(id, r.at);
+		if (before === undefined) continue;
+		const cause = kills.find((k) => before - 500 < k && k < r.at + 500 && k - before < 1000);
+		assert.ok(cause, `${id} came again after ${r.at - before} ms without a kill in between`);
+	}
+	for (const r of sink.requests) {
+		const body = accepted.get(r.headers["upstash-message-id"]);
+		if (body !== undefined) assert.equal(r.body.toString(), body);
+	}
+	assert.equal(accepted.size >= MESSAGES, true);
+	await until(async () => {
+		const left = await server.call("DELETE", "/v2/messages");
+		return left.json?.cancelled === 0;
+	}, 15_000, "messages were left in the store");
+	agent.destroy();
+	await server.stop();
+	await sink.stop();
+});

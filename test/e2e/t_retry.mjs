@@ -1,0 +1,196 @@
+// Attempts that fail: retries, their timing, the dead letter queue, and the log of it all.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Client } from "@upstash/qstash";
+import { Server, Sink, TOKEN, until } from "./lib.mjs";
+
+let s, sink, client;
+const answers = new Map(); // path -> (nth request to it) => answer
+before(async () => {
+	s = await Server.start();
+	sink = await Sink.start((req) => {
+		const n = sink.requests.filter((r) => r.path === req.path).length;
+		return answers.get(req.path)?.(n) ?? {};
+	});
+	client = new Client({ baseUrl: s.url, token: TOKEN });
+});
+after(async () => {
+	await s.stop();
+	await sink.stop();
+});
+
+const to = (path) => sink.requests.filter((r) => r.path === path);
+async function states(messageId, n) {
+	const logs = await until(async () => {
+		const { logs } = await client.logs({ filter: { messageId } });
+		return logs.length >= n && logs;
+	});
+	return logs.reverse();
+}
+async function dead(messageId) {
+	return until(async () => {
+		const { messages } = await client.dlq.listMessages({ filter: { messageId } });
+		return messages.length && messages[0];
+	});
+}
+
+test("retry: fail, then succeed: the same id, a count, a fresh signature, exact log entries", async () => {
+	answers.set("/flaky", (n) => (n === 1 ? { status: 500, body: "oops", headers: { "X-Why": "tired" } } : {}));
+	const { messageId } = await client.publish({
+		url: `${sink.url}/flaky`,
+		body: "x",
+		retries: 3,
+		retryDelay: "100 * (1 + retried)",
+	});
+	await until(() => to("/flaky").length === 2);
+	const [a, b] = to("/flaky");
+	assert.equal(b.headers["upstash-retried"], "1");
+	assert.equal(b.headers["upstash-message-id"], a.headers["upstash-message-id"]);
+	assert.notEqual(b.headers["upstash-signature"], a.headers["upstash-signature"]);
+	assert.ok(b.at - a.at >= 95);
+	const logs = await states(messageId, 6);
+	assert.deepEqual(logs.map((l) => l.state), ["CREATED", "ACTIVE", "ERROR", "RETRY", "ACTIVE", "DELIVERED"]);
+	assert.equal(logs[2].responseStatus, 500);
+	assert.equal(Buffer.from(logs[2].responseBody, "base64").toString(), "oops");
+	assert.deepEqual(logs[2].responseHeaders["X-Why"], ["tired"]);
+	assert.ok(logs[3].nextDeliveryTime > logs[3].time);
+	assert.equal(logs[0].retryDelayExpression, "100 * (1 + retried)");
+});
+
+test("retry: the default backoff begins with 12 seconds", async () => {
+	answers.set("/default", () => ({ status: 503 }));
+	const { messageId } = await client.publish({ url: `${sink.url}/default`, body: "x" });
+	const logs = await states(messageId, 4);
+	const wait = logs[3].nextDeliveryTime - logs[3].time;
+	assert.ok(wait >= 11_900 && wait <= 12_300, String(wait));
+	await s.call("DELETE", `/v2/messages/${messageId}`);
+});
+
+test("retry: Retry-After and its relatives decide when", async () => {
+	const cases = [
+		[{ "Retry-After": "3" }, 3000],
+		[{ "X-RateLimit-Reset": "1m5s" }, 65_000],
+		[{ "X-RateLimit-Reset-Requests": "2", "X-RateLimit-Reset-Tokens": "4" }, 4000],
+		[{ "Retry-After": "999999" }, 12_000],
+	];
+	for (const [i, [headers, expected]] of cases.entries()) {
+		answers.set(`/after${i}`, () => ({ status: 429, headers }));
+		const { messageId } = await client.publish({ url: `${sink.url}/after${i}`, body: "x" });
+		const logs = await states(messageId, 4);
+		const wait = logs[3].nextDeliveryTime - logs[3].time;
+		assert.ok(Math.abs(wait - expected) < 400, `${JSON.stringify(headers)}: ${wait}`);
+		await s.call("DELETE", `/v2/messages/${messageId}`);
+	}
+	answers.set("/date", () => ({
+		status: 503,
+		headers: { "Retry-After": new Date(Date.now() + 30_000).toUTCString() },
+	}));
+	const { messageId } = await client.publish({ url: `${sink.url}/date`, body: "x" });
+	const logs = await states(messageId, 4);
+	const wait = logs[3].nextDeliveryTime - logs[3].time;
+	assert.ok(wait > 27_000 && wait < 31_000, String(wait));
+	await s.call("DELETE", `/v2/messages/${messageId}`);
+});
+
+test("retry: Retry-After 0 is at once, and retries end", async () => {
+	answers.set("/zero", () => ({ status: 500, headers: { "Retry-After": "0" } }));
+	const { messageId } = await client.publish({ url: `${sink.url}/zero`, body: "x", retries: 2 });
+	const logs = await states(messageId, 10);
+	assert.deepEqual(
+		logs.map((l) => l.state),
+		["CREATED", "ACTIVE", "ERROR", "RETRY", "ACTIVE", "ERROR", "RETRY", "ACTIVE", "ERROR", "FAILED"],
+	);
+	await until(() => to("/zero").length === 3);
+});
+
+test("retry: 489 with the header ends it at once, without the header it does not", async () => {
+	answers.set("/never", () => ({ status: 489, headers: { "Upstash-NonRetryable-Error": "true" } }));
+	const { messageId } = await client.publish({ url: `${sink.url}/never`, body: "x" });
+	const logs = await states(messageId, 4);
+	assert.deepEqual(logs.map((l) => l.state), ["CREATED", "ACTIVE", "ERROR", "FAILED"]);
+	assert.equal((await dead(messageId)).responseStatus, 489);
+	answers.set("/maybe", () => ({ status: 489 }));
+	const again = await client.publish({ url: `${sink.url}/maybe`, body: "x" });
+	assert.equal((await states(again.messageId, 4))[3].state, "RETRY");
+	await s.call("DELETE", `/v2/messages/${again.messageId}`);
+});
+
+test("retry: a redirect is a failure and is not followed", async () => {
+	answers.set("/moved", () => ({ status: 302, headers: { Location: `${sink.url}/elsewhere` } }));
+	const { messageId } = await client.publish({ url: `${sink.url}/moved`, body: "x", retries: 0 });
+	assert.equal((await dead(messageId)).responseStatus, 302);
+	assert.equal(to("/elsewhere").length, 0);
+});
+
+test("retry: no answer within the timeout, no listener and no such host are told in words", async () => {
+	answers.set("/slow", () => ({ delay: 5000 }));
+	const cases = [
+		[`${sink.url}/slow`, { timeout: 1 }, /no answer .* within 1000 ms/],
+		["http://127.0.0.1:1/", {}, /refused/i],
+		["http://name.invalid/", {}, /name\.invalid/],
+	];
+	for (const [url, more, words] of cases) {
+		const { messageId } = await client.publish({ url, body: "x", retries: 0, ...more });
+		const logs = await states(messageId, 4);
+		assert.match(logs[2].error, words, url);
+		assert.equal(logs.at(-1).state, "FAILED");
+		assert.equal((await dead(messageId)).responseStatus, 0);
+	}
+});
+
+test("dlq: an entry has everything; get, retry with overrides, delete; then it is gone", async () => {
+	answers.set("/dlq", (n) => (n <= 1 ? { status: 404, body: "404 Not Found", headers: { "X-A": "b" } } : {}));
+	const { messageId } = await client.publish({
+		url: `${sink.url}/dlq`,
+		body: "keep me",
+		retries: 0,
+		label: "l1",
+		headers: { "X-Mine": "1" },
+	});
+	const entry = await dead(messageId);
+	assert.match(entry.dlqId, /^\d+-\d+$/);
+	assert.equal(entry.responseBody, "404 Not Found");
+	assert.deepEqual(entry.responseHeader["X-A"], ["b"]);
+	assert.equal(entry.body, "keep me");
+	assert.equal(entry.label, "l1");
+	const one = await s.call("GET", `/v2/dlq/${entry.dlqId}`);
+	assert.equal(one.json.messageId, messageId);
+	const retried = await s.call("POST", `/v2/dlq/retry/${entry.dlqId}`, { headers: { "Upstash-Retries": "1" } });
+	assert.equal(retried.status, 201);
+	assert.notEqual(retried.json.messageId, messageId);
+	await until(() => to("/dlq").length === 2);
+	assert.equal(to("/dlq")[1].body.toString(), "keep me");
+	assert.equal(to("/dlq")[1].headers["x-mine"], "1");
+	assert.equal((await s.call("GET", `/v2/messages/${retried.json.messageId}`)).json.maxRetries, 1);
+	assert.equal((await s.call("GET", `/v2/dlq/${entry.dlqId}`)).status, 404);
+	await assert.rejects(client.dlq.delete(entry.dlqId));
+});
+
+test("dlq: list by filter, in pages, delete and retry in bulk with exact counts", async () => {
+	answers.set("/bulk", () => ({ status: 500 }));
+	const n = 7;
+	for (let i = 0; i < n; i++) {
+		await client.publish({ url: `${sink.url}/bulk`, body: String(i), retries: 0, label: `b${i % 2}` });
+	}
+	const filter = { url: `${sink.url}/bulk` };
+	await until(async () => (await client.dlq.listMessages({ filter })).messages.length === n);
+	const seen = [];
+	let cursor;
+	do {
+		const page = await client.dlq.listMessages({ filter, count: 3, cursor });
+		seen.push(...page.messages.map((m) => m.body));
+		cursor = page.cursor;
+	} while (cursor);
+	assert.deepEqual(seen, ["0", "1", "2", "3", "4", "5", "6"]);
+	const odd = await client.dlq.listMessages({ filter: { label: "b1" } });
+	assert.deepEqual(odd.messages.map((m) => m.body), ["1", "3", "5"]);
+	const { responses } = await client.dlq.retry(odd.messages.slice(0, 2).map((m) => m.dlqId));
+	assert.equal(responses.length, 2);
+	assert.equal((await client.dlq.delete({ filter: { label: "b0" } })).deleted, 4);
+	await until(async () => (await client.dlq.listMessages({ filter })).messages.length === 3);
+	assert.equal((await client.dlq.delete({ all: true })).deleted >= 3, true);
+	assert.equal((await client.dlq.listMessages()).messages.length, 0);
+	const typo = await s.call("DELETE", "/v2/dlq?labeel=x&count=100");
+	assert.equal(typo.status, 400);
+	assert.match(typo.json.error, /labeel/);
+});
