@@ -27,6 +27,18 @@ static int64_t wall_ms(const struct proc *p)
 	return world_wall_ms(p->world) + p->skew_ms;
 }
 
+static int64_t clock_wall_ms(void *arg)
+{
+	return wall_ms(arg);
+}
+
+static int64_t mono_ms(void *arg)
+{
+	const struct proc *p = arg;
+
+	return p->world->now_ms + p->mono_offset_ms;
+}
+
 static void secret(void *arg, void *ret_bytes, size_t n)
 {
 	memset(ret_bytes, 7, n);
@@ -69,6 +81,9 @@ static void start(struct proc *p)
 	set.store = p->store;
 	set.courier = &p->courier;
 	set.seed = rng_u64(&w->rng);
+	set.wall_ms = clock_wall_ms;
+	set.mono_ms = mono_ms;
+	set.clock_arg = p;
 	set.secret = secret;
 	set.plan = &w->plan_told;
 	set.deliveries_max = (int)world_between(w, 2, 64);
@@ -196,13 +211,12 @@ static void poll(struct proc *p)
 static void turn(struct proc *p)
 {
 	struct world *w = p->world;
-	int64_t mono_ms = w->now_ms + p->mono_offset_ms;
-	int64_t wish_ms = engine_turn(p->engine, wall_ms(p), mono_ms);
+	int64_t wish_ms = engine_turn(p->engine, wall_ms(p), mono_ms(p));
 
 	/* A turn takes time, so the next one is later in any case. */
-	if (wish_ms <= mono_ms)
-		wish_ms = mono_ms + 1;
-	p->turn_at_ms = w->now_ms + (wish_ms - mono_ms);
+	if (wish_ms <= mono_ms(p))
+		wish_ms = mono_ms(p) + 1;
+	p->turn_at_ms = w->now_ms + (wish_ms - mono_ms(p));
 	p->poll_at_ms = w->now_ms + (world_one_in(w, 2) ? 0 : world_between(w, 1, 20));
 	world_read_log(w, p);
 }

@@ -182,7 +182,8 @@ struct msg_id msg_id_next(uint64_t *last_seq, int64_t now_ms, struct rng *rng)
 	uint64_t at = msg_id_seq_at(now_ms);
 	struct msg_id id;
 
-	id.seq = at > *last_seq ? at : *last_seq + 1;
+	/* Each millisecond is begun somewhere in its first half, so that two processes do not meet. */
+	id.seq = at > *last_seq ? at + rng_below(rng, 1 << (SEQ_COUNT_BITS - 1)) : *last_seq + 1;
 	if (id.seq == 0)
 		id.seq = 1;
 	id.nonce = rng_u64(rng);

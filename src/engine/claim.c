@@ -37,12 +37,15 @@ static void claim_done(struct store_req *req)
 	struct engine *e = req->arg;
 
 	engine_answered(e);
-	if (req->result == STORE_UNKNOWN) {
-		/* As it is: the store answers with what the lost answer leased. */
-		engine_submit(e, req);
+	/* As it is: the store answers with what the lost answer leased. */
+	if (req->result == STORE_UNKNOWN || (e->claim_lost && req->result == STORE_UNAVAILABLE)) {
+		e->claim_lost = true;
+		e->claim_mono_ms = e->mono_ms + CLAIM_AGAIN_MS;
 		return;
 	}
+	e->claim_lost = false;
 	e->claiming = false;
+	e->claim_mono_ms = e->mono_ms;
 	if (req->result == STORE_APPLIED) {
 		e->claim_at_ms = c->next_ms;
 		e->claim_wanted = e->claim_wanted || c->more;
@@ -59,6 +62,11 @@ void claim_turn(struct engine *e)
 {
 	int room = e->set.deliveries_max - e->running - e->putting;
 
+	if (e->claim_lost && e->mono_ms >= e->claim_mono_ms) {
+		e->claim_mono_ms = INT64_MAX;
+		e->claim.req.result = STORE_UNKNOWN;
+		engine_submit(e, &e->claim.req);
+	}
 	if (e->claiming || !delivery_has_room(e) || e->mono_ms < e->claim_mono_ms)
 		return;
 	if (!e->claim_wanted && e->now_ms < e->claim_at_ms &&
@@ -77,6 +85,8 @@ int64_t claim_next_mono_ms(const struct engine *e)
 {
 	int64_t next = e->claimed_mono_ms + CLAIM_EVERY_MS;
 
+	if (e->claim_lost)
+		return e->claim_mono_ms;
 	if (e->claiming || !delivery_has_room(e))
 		return INT64_MAX;
 	if (e->claim_wanted)

@@ -143,8 +143,7 @@ static void settle_done(struct store_req *req)
 
 	engine_answered(e);
 	if (req->result == STORE_UNKNOWN || req->result == STORE_UNAVAILABLE) {
-		list_push(&e->settle_again, &d->node);
-		e->settle_again_mono_ms = e->mono_ms + SETTLE_AGAIN_MS;
+		delivery_ask_again(d);
 		return;
 	}
 	if (req->result == STORE_REFUSED && s->refusal != REFUSAL_LEASE && s->refusal != REFUSAL_NOT_FOUND)
@@ -164,14 +163,31 @@ static void submit_settle(struct delivery *d)
 	engine_submit(e, &d->step.req);
 }
 
-void delivery_settle_again(struct engine *e)
+void delivery_ask_again(struct delivery *d)
+{
+	struct engine *e = d->engine;
+
+	list_push(&e->ask_again, &d->node);
+	e->ask_again_mono_ms = e->mono_ms + ASK_AGAIN_MS;
+}
+
+/* A settle needs no memory of its former self, its lease token is enough; a put is repeated as it was. */
+void delivery_ask_turn(struct engine *e)
 {
 	struct list *node;
 
-	if (list_is_empty(&e->settle_again) || e->mono_ms < e->settle_again_mono_ms)
+	if (list_is_empty(&e->ask_again) || e->mono_ms < e->ask_again_mono_ms)
 		return;
-	while ((node = list_pop(&e->settle_again)) != NULL)
-		submit_settle(list_entry(node, struct delivery, node));
+	while ((node = list_pop(&e->ask_again)) != NULL) {
+		struct delivery *d = list_entry(node, struct delivery, node);
+
+		if (d->state == DELIVERY_SETTLING) {
+			submit_settle(d);
+		} else {
+			d->step.req.result = STORE_UNKNOWN;
+			engine_submit(e, &d->step.req);
+		}
+	}
 }
 
 static void add_callback(struct delivery *d, const struct callback_source *src, bool failure)

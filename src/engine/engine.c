@@ -19,7 +19,7 @@ struct engine *engine_new(const struct engine_settings *settings)
 	map_init(&e->accounts, rng_u64(&e->rng));
 	map_init(&e->tokens, rng_u64(&e->rng));
 	list_init(&e->deliveries);
-	list_init(&e->settle_again);
+	list_init(&e->ask_again);
 	list_init(&e->pool);
 	buf_init(&e->scratch, RECORD_BYTES_MAX);
 	e->last_seq = settings->store->info.seq_max;
@@ -50,7 +50,7 @@ void engine_free(struct engine *e)
 	if (e == NULL)
 		return;
 	free_deliveries(&e->deliveries);
-	free_deliveries(&e->settle_again);
+	free_deliveries(&e->ask_again);
 	free_deliveries(&e->pool);
 	accounts_free(e);
 	buf_done(&e->scratch);
@@ -106,7 +106,8 @@ static void stop_if_quiet(struct engine *e)
 {
 	void (*stopped)(void *arg) = e->stopped;
 
-	if (!e->stopping || stopped == NULL || e->requests > 0 || e->running > 0)
+	if (!e->stopping || stopped == NULL || e->requests > 0 || e->running > 0 || e->claim_lost ||
+	    !list_is_empty(&e->ask_again))
 		return;
 	e->stopped = NULL;
 	stopped(e->stopped_arg);
@@ -135,12 +136,12 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 	e->mono_ms = mono_ms;
 	if (e->started) {
 		stop_turn(e);
-		delivery_settle_again(e);
+		delivery_ask_turn(e);
 		claim_turn(e);
 		ship_turn(e);
 		next = least(claim_next_mono_ms(e), ship_next_mono_ms(e));
-		if (!list_is_empty(&e->settle_again))
-			next = least(next, e->settle_again_mono_ms);
+		if (!list_is_empty(&e->ask_again))
+			next = least(next, e->ask_again_mono_ms);
 		if (e->stopping && e->running > 0 && e->stop_mono_ms > mono_ms)
 			next = least(next, e->stop_mono_ms);
 	}

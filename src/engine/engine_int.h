@@ -10,7 +10,7 @@
  *	   └ not leased to us (waits in the store, refused): freed; callbacks always
  *
  * A settle whose outcome is unknown or unavailable is submitted again until the store answers; the lease
- * token makes that harmless.
+ * token makes that harmless. So is a put or a claim whose answer was lost, for it may have leased something.
  */
 #ifndef ENGINE_ENGINE_INT_H
 #define ENGINE_ENGINE_INT_H
@@ -26,7 +26,7 @@ enum delivery_state { DELIVERY_PUTTING, DELIVERY_SENDING, DELIVERY_SETTLING };
 
 enum {
 	SETTLE_MOVES_MAX = 3,         /* settle, callback, failure callback */
-	SETTLE_AGAIN_MS = 500,        /* wait before a settle is tried again */
+	ASK_AGAIN_MS = 500,           /* wait before a settle, or a put whose answer was lost, is tried again */
 	CLAIM_AGAIN_MS = 500,         /* the same for a claim */
 	CLAIM_MAX = 256,              /* messages of one claim */
 	CLAIM_EVERY_MS = 5 * 1000,    /* at the latest: other processes may have left work behind */
@@ -39,7 +39,7 @@ enum {
 };
 
 struct delivery {
-	struct list node;             /* in engine.deliveries, engine.settle_again or engine.pool */
+	struct list node;             /* in engine.deliveries, engine.ask_again or engine.pool */
 	struct engine *engine;
 	enum delivery_state state;
 	struct arena arena;           /* of the attempt: headers, events, callbacks */
@@ -76,16 +76,17 @@ struct engine {
 	bool started;
 
 	struct list deliveries;       /* SENDING */
-	struct list settle_again;     /* SETTLING, waiting to be submitted again */
+	struct list ask_again;        /* SETTLING or PUTTING, waiting to be submitted again */
 	struct list pool;
 	size_t pooled;
 	int running;                  /* deliveries that are SENDING or SETTLING, and leases asked for */
 	int putting;                  /* puts in the store's hands that asked for a lease */
 	size_t memory_bytes;
-	int64_t settle_again_mono_ms;
+	int64_t ask_again_mono_ms;
 
 	struct claim claim;
 	bool claiming;                /* `claim` is with the store */
+	bool claim_lost;              /* its answer was lost: it is repeated at claim_mono_ms until one comes */
 	bool claim_wanted;
 	int64_t claim_at_ms;          /* wall: the store said something becomes due then */
 	int64_t claim_mono_ms;        /* mono: not before this after a failure */
@@ -124,7 +125,9 @@ void delivery_prepare_put(struct delivery *d, struct move *move, const struct ms
 /* It is leased to us: start the attempt. */
 void delivery_start(struct delivery *d, int64_t retried, uint64_t lease);
 void delivery_hand_back(struct delivery *d);
-void delivery_settle_again(struct engine *e);
+/* The step has no clear answer: it will be submitted again. */
+void delivery_ask_again(struct delivery *d);
+void delivery_ask_turn(struct engine *e);
 /* May another lease be asked for? */
 bool delivery_has_room(const struct engine *e);
 

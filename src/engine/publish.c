@@ -28,9 +28,10 @@ static void put_done(struct store_req *req)
 	bool applied;
 
 	engine_answered(e);
-	if (req->result == STORE_UNKNOWN) {
+	/* Once an answer is lost, only a clear one tells what became of the put, and of its lease. */
+	if (req->result == STORE_UNKNOWN || (d->asked_again && req->result == STORE_UNAVAILABLE)) {
 		d->asked_again = true;
-		engine_submit(e, req);
+		delivery_ask_again(d);
 		return;
 	}
 	e->putting -= put->put.want_lease;

@@ -305,9 +305,11 @@ enum logdb_result logdb_open_write(struct logdb *db, char *path, struct str user
 		}
 	}
 	set_pragmas(db, ephemeral);
+	exec(db, "BEGIN");
 	if (version(db) == 0)
 		fail(db, SQLITE_NOTADB, "there is nothing in it");
 	load_state(db);
+	exec(db, "COMMIT");
 	return logdb_result(db);
 }
 

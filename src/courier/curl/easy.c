@@ -30,6 +30,7 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 	const char *why;
 
 	e->dialled = true;
+	e->is_spent |= e->wants_fresh;
 	memset(&e->tried, 0, sizeof(e->tried));
 	if (addr->addrlen <= sizeof(e->tried))
 		memcpy(&e->tried, &addr->addr, addr->addrlen);
@@ -48,6 +49,7 @@ static int on_close(void *arg, curl_socket_t fd)
 	return 0;
 }
 
+/* With the first request on a new connection: from then on libcurl tells when it closes it. */
 static void keep_socket(struct easy *e)
 {
 	curl_socket_t fd;
@@ -108,10 +110,7 @@ static void set_manners(struct easy *e)
 	set(e, CURLOPT_UPLOAD_BUFFERSIZE, (long)WRITE_BYTES);
 	/* Without it, ending a request waits for the thread that resolves its name. */
 	set(e, CURLOPT_QUICK_EXIT, 1L);
-	/* HTTP/2 where TLS offers it, and then one connection for many requests: those of a burst wait
-	 * to see whether the first connection can do it. */
-	set(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	set(e, CURLOPT_PIPEWAIT, 1L);
+	set(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	set(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	set(e, CURLOPT_SSL_VERIFYPEER, 1L);
 	set(e, CURLOPT_SSL_VERIFYHOST, 2L);
@@ -212,15 +211,27 @@ static void set_header(struct easy *e, struct exchange *x)
 	set(e, CURLOPT_HTTPHEADER, x->header);
 }
 
-static void set_url(struct easy *e, struct target *url)
+/* HTTP/2 where TLS offers it, and then one connection for many requests: those of a burst wait to see
+ * whether the first connection can do it. Without TLS they would wait for its first answer. */
+static void set_protocol(struct easy *e, bool is_tls)
 {
-	if (e->target == url)
+	if (e->is_tls == is_tls)
+		return;
+	e->is_tls = is_tls;
+	set(e, CURLOPT_HTTP_VERSION, is_tls ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+	set(e, CURLOPT_PIPEWAIT, is_tls ? 1L : 0L);
+}
+
+static void set_target(struct easy *e, struct target *target)
+{
+	if (e->target == target)
 		return;
 	target_unref(e->target);
-	e->target = target_ref(url);
-	/* The parsed one is used; the text is what libcurl says in messages. */
-	set(e, CURLOPT_URL, url->text.p);
-	set(e, CURLOPT_CURLU, url->parsed);
+	e->target = target_ref(target);
+	/* The parsed one is used; the text is for libcurl's messages. */
+	set(e, CURLOPT_URL, target->text.p);
+	set(e, CURLOPT_CURLU, target->parsed);
+	set_protocol(e, target->is_tls);
 }
 
 void easy_load(struct easy *e, struct exchange *x)
@@ -229,6 +240,7 @@ void easy_load(struct easy *e, struct exchange *x)
 	e->x = x;
 	x->easy = e;
 	e->dialled = false;
+	e->is_spent = false;
 	e->refused = NULL;
 	e->tried.ss_family = AF_UNSPEC;
 	set_shape(e, shape_of(x->req));
@@ -238,7 +250,7 @@ void easy_load(struct easy *e, struct exchange *x)
 	/* With a body to send, libcurl does not know that HEAD's answer has none. */
 	x->answer.ends_with_head = is_head(x->req) && e->shape == EASY_BODY;
 	set_header(e, x);
-	set_url(e, x->target);
+	set_target(e, x->target);
 }
 
 void easy_unload(struct easy *e)
@@ -305,6 +317,7 @@ void easy_judge(struct easy *e, CURLcode code, int64_t limit_ms)
 	long status = 0;
 
 	curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
+	e->is_spent |= code != CURLE_OK;
 	if (code != CURLE_OK && !a->body_cut && !a->is_complete) {
 		judge_failure(e, code, limit_ms, status);
 		return;

@@ -41,9 +41,12 @@ struct easy {
 	enum easy_shape shape;   /* as last set, like all below */
 	char method[32];
 	struct target *target;     /* a reference */
+	bool is_tls;
 	bool wants_fresh;        /* CURLOPT_FRESH_CONNECT is on */
 	/* Of the exchange: */
 	bool dialled;            /* it opened a socket, so it is not on a reused connection */
+	bool is_spent;           /* not to be used again: libcurl carries error numbers and the count of
+				  * its retries over to later requests */
 	struct sockaddr_storage tried; /* the last address */
 	const char *refused;     /* the guard's last refusal */
 	char text[CURL_ERROR_SIZE];

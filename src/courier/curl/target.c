@@ -12,7 +12,10 @@ static struct target *allocate(struct str text)
 
 	memcpy(p, text.p, text.n);
 	p[text.n] = '\0';
-	*u = (struct target){ .parsed = curl_url(), .text = { p, text.n }, .refs = 1 };
+	*u = (struct target){ .parsed = curl_url(),
+			      .text = { p, text.n },
+			      .is_tls = str_istarts(text, STR("https:")),
+			      .refs = 1 };
 	check(u->parsed != NULL);
 	return u;
 }

@@ -16,6 +16,7 @@ enum { TARGET_BYTES_MAX = 64 * 1024 };
 struct target {
 	CURLU *parsed;
 	struct str text; /* NUL-terminated; in the same piece of memory */
+	bool is_tls;
 	int refs;
 };
 
