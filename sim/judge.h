@@ -98,12 +98,13 @@ void judge_holder_gone(struct judge *j, int holder, int64_t now_ms, bool orderly
 /* Its leases may run out although it lives. holder 0 = everybody's. */
 void judge_lapse(struct judge *j, int holder);
 /* The wall clock of all was stepped. */
-void judge_stepped(struct judge *j, int64_t by_ms);
+void judge_stepped(struct judge *j, int64_t now_ms, int64_t by_ms);
 
 /* ---- looking ------------------------------------------------------------------------------------------ */
 
-/* Once per instant. `able`: for several seconds there has been a process that can run messages. */
-void judge_instant(struct judge *j, int64_t now_ms, bool able);
+/* Once per instant. able_wall_ms: what is due by this wall time can be run, because for several seconds there
+ * has been a process that works normally; INT64_MIN when there is none. */
+void judge_instant(struct judge *j, int64_t now_ms, int64_t able_wall_ms);
 /* The rows of one user as the store has them, compared with the model. */
 void judge_rows_start(struct judge *j, int user);
 void judge_row(struct judge *j, const struct scan_row *row);

@@ -91,7 +91,8 @@ static void as_revived(struct judge *j, struct judge_msg *m)
 	list_each(it, tmp, &j->dead) {
 		struct judge_msg *d = list_entry(it, struct judge_msg, node);
 
-		if (d->user != m->user || d->tag != m->tag || !str_eq(d->msg.body, m->msg.body) ||
+		if (d->user != m->user || d->tag != m->tag || d->msg.flags != m->msg.flags ||
+		    !str_eq(d->msg.url, m->msg.url) || !str_eq(d->msg.body, m->msg.body) ||
 		    !(d->dead_asked || j->user[m->user].dlq_group))
 			continue;
 		list_remove(&d->node);

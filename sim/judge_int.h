@@ -78,6 +78,7 @@ struct judge {
 	struct judge_tag tag[JUDGE_TAGS_MAX];
 	int tags;
 	int64_t order;
+	int64_t set_back_ms; /* when the clock was last set back; 0 = never */
 	struct judge_turn turn;
 	/* callbacks that have to follow in the same step */
 	struct str expect_url[JUDGE_EXPECT_MAX];

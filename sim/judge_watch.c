@@ -90,18 +90,27 @@ void judge_ended(struct judge *j, struct judge_attempt *a, const struct judge_ou
 
 void judge_dropped(struct judge *j, struct judge_attempt *a)
 {
-	if (a->msg == NULL)
+	struct judge_msg *m = a->msg;
+
+	if (m == NULL)
 		return;
 	judge_uncount(j, a);
 	list_remove(&a->node);
+	/* By a dying process, or by one that stops and hands it back. */
+	if (m->state == JUDGE_ACTIVE && m->holder == a->holder)
+		m->excused = true;
 }
 
 /* ---- faults ------------------------------------------------------------------------------------------- */
 
 void judge_holder_gone(struct judge *j, int holder, int64_t now_ms, bool orderly)
 {
+	int64_t lease_ms = orderly ? 0 : j->set.lease_ms;
 	struct list *it, *tmp;
 
+	/* A death just after the clock was set back is noticed later, see judge_stepped. */
+	if (j->set_back_ms != 0 && now_ms < j->set_back_ms + RETURN_MS)
+		lease_ms += RETURN_MS;
 	list_each(it, tmp, &j->pending) {
 		struct judge_msg *m = list_entry(it, struct judge_msg, node);
 
@@ -109,7 +118,7 @@ void judge_holder_gone(struct judge *j, int holder, int64_t now_ms, bool orderly
 			continue;
 		m->excused = true;
 		m->holder = 0;
-		m->gone_ms = now_ms + RETURN_MS + (orderly ? 0 : j->set.lease_ms);
+		m->gone_ms = now_ms + RETURN_MS + lease_ms;
 		m->able_ms = 0;
 	}
 }
@@ -132,22 +141,25 @@ void judge_lapse(struct judge *j, int holder)
 	}
 }
 
-void judge_stepped(struct judge *j, int64_t by_ms)
+void judge_stepped(struct judge *j, int64_t now_ms, int64_t by_ms)
 {
+	int64_t latest_ms = now_ms + j->set.lease_ms + 2 * RETURN_MS;
 	struct list *it, *tmp;
 
 	if (by_ms > 0)
 		return;
-	/* What is remembered until a wall time may be forgotten before the clock went back. */
+	j->set_back_ms = now_ms;
+	/* What is remembered until a wall time may have been forgotten before the clock went back. */
 	for (int u = 0; u < JUDGE_USERS; u++) {
 		for (int i = 0; i < JUDGE_NAMES; i++)
 			j->user[u].dedup[i].until_ms = 0;
 	}
+	/* The last sign of life of the dead counts from when it is next looked at. */
 	list_each(it, tmp, &j->pending) {
 		struct judge_msg *m = list_entry(it, struct judge_msg, node);
 
-		if (m->gone_ms != 0)
-			m->gone_ms -= by_ms;
+		if (m->gone_ms != 0 && m->gone_ms < latest_ms)
+			m->gone_ms = latest_ms;
 	}
 }
 
@@ -169,12 +181,12 @@ static int64_t slots_held(const struct judge *j, int user, int64_t now_ms)
 }
 
 /* What its process left behind must run again, unless something keeps it from that. */
-static void check_returned(struct judge *j, struct judge_msg *m, int64_t now_ms, bool able)
+static void check_returned(struct judge *j, struct judge_msg *m, int64_t now_ms, int64_t able_wall_ms)
 {
 	/* Messages with a flow key may have to wait for others of it. */
 	if (m->gone_ms == 0 || now_ms < m->gone_ms || m->cancel_requested || m->flow >= 0)
 		return;
-	if (!able || slots_held(j, m->user, now_ms) >= j->set.user_parallelism) {
+	if (m->due_ms > able_wall_ms || slots_held(j, m->user, now_ms) >= j->set.user_parallelism) {
 		m->able_ms = 0;
 		return;
 	}
@@ -185,10 +197,10 @@ static void check_returned(struct judge *j, struct judge_msg *m, int64_t now_ms,
 			   now_ms - m->gone_ms);
 }
 
-void judge_instant(struct judge *j, int64_t now_ms, bool able)
+void judge_instant(struct judge *j, int64_t now_ms, int64_t able_wall_ms)
 {
 	struct list *it, *tmp;
 
 	list_each(it, tmp, &j->pending)
-		check_returned(j, list_entry(it, struct judge_msg, node), now_ms, able);
+		check_returned(j, list_entry(it, struct judge_msg, node), now_ms, able_wall_ms);
 }

@@ -257,7 +257,7 @@ static void dlq_done(struct dlq_op *d)
 	for (size_t i = 0; i < d->n; i++) {
 		if (d->what == DLQ_DELETE)
 			judge_dlq_deleted(j, op->user, d->found[i].id);
-		else
+		else if (!faults(op))
 			judge_dlq_retried(j, d->found[i].id, d->found[i].new_id);
 	}
 	op_free(op);

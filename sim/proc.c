@@ -68,6 +68,7 @@ static void start(struct proc *p)
 	struct engine_settings set = { 0 };
 
 	p->holder = ++w->holders;
+	p->failures = 0;
 	p->skew_ms = world_between(w, -300, 300);
 	p->mono_offset_ms = world_between(w, 1, 1000000) - w->now_ms;
 	p->ready = p->stopping = false;
@@ -202,23 +203,35 @@ static bool dies_here(struct proc *p)
 	return true;
 }
 
+static uint64_t failures(const struct proc *p)
+{
+	struct fault_counts c = fault_counts(p->store);
+
+	return c.unavailable + c.lost;
+}
+
 static void poll(struct proc *p)
 {
 	p->poll_at_ms = INT64_MAX;
+	p->failures = failures(p);
 	store_poll(p->store);
 }
 
 static void turn(struct proc *p)
 {
 	struct world *w = p->world;
-	int64_t wish_ms = engine_turn(p->engine, wall_ms(p), mono_ms(p));
+	int64_t wish_ms;
 
+	w->rung = false;
+	wish_ms = engine_turn(p->engine, wall_ms(p), mono_ms(p));
 	/* A turn takes time, so the next one is later in any case. */
 	if (wish_ms <= mono_ms(p))
 		wish_ms = mono_ms(p) + 1;
 	p->turn_at_ms = w->now_ms + (wish_ms - mono_ms(p));
-	p->poll_at_ms = w->now_ms + (world_one_in(w, 2) ? 0 : world_between(w, 1, 20));
-	world_read_log(w, p);
+	if (w->rung || failures(p) > p->failures)
+		p->poll_at_ms = w->now_ms + (world_one_in(w, 2) ? 0 : world_between(w, 1, 20));
+	if (w->rung)
+		world_read_log(w, p);
 }
 
 void proc_turn(struct proc *p)

@@ -16,7 +16,8 @@ enum {
 	CALM_AFTER_MS = 20000,
 	ROWS_EVERY_MS = 30000,
 	DRAIN_MS = 4 * 3600 * 1000,
-	LULL_MS = 20000,
+	LULL_MS = 40000, /* longer than any attempt */
+	SKEW_MS = 300,
 	PPM_MAX = 150000,
 };
 
@@ -113,7 +114,7 @@ void world_read_log(struct world *w, const struct proc *p)
 		bool done = false;
 		struct tail t;
 
-		tail_init(&t, 0, w->tail_pos, 1024 * 1024, observed, &done);
+		tail_init(&t, w->tail_pos, 1024 * 1024, observed, &done);
 		arena_init(&t.arena);
 		observe(w, &t.req, &done);
 		w->tail_pos = t.last;
@@ -196,7 +197,7 @@ static void step_clock(struct world *w)
 	w->wall_step_ms += by_ms;
 	w->stepped_ms = w->now_ms;
 	world_note(w, "the clock steps by %" PRId64 " ms", by_ms);
-	judge_stepped(w->judge, by_ms);
+	judge_stepped(w->judge, w->now_ms, by_ms);
 	/* Whoever looks next may take the others for dead. */
 	if (by_ms > 1000)
 		judge_lapse(w->judge, 0);
@@ -272,6 +273,7 @@ static int64_t next_ms(const struct world *w)
 static void instant(struct world *w)
 {
 	int64_t next = next_ms(w);
+	bool able;
 
 	w->instants++;
 	if (next > w->now_ms)
@@ -289,7 +291,8 @@ static void instant(struct world *w)
 		proc_turn(&w->proc[i]);
 	if (w->rows_at_ms <= w->now_ms)
 		compare_rows(w);
-	judge_instant(w->judge, w->now_ms, proc_any_able(w) && !w->faults_on);
+	able = proc_any_able(w) && !w->faults_on;
+	judge_instant(w->judge, w->now_ms, able ? world_wall_ms(w) - SKEW_MS : INT64_MIN);
 }
 
 static bool fine(const struct world *w)
@@ -382,9 +385,21 @@ static void make_rules(struct world *w)
 	w->load_until_ms = world_between(w, 20, 300) * 1000;
 }
 
+static void ring(void *arg)
+{
+	struct world *w = arg;
+
+	w->rung = true;
+}
+
 static void make_store(struct world *w)
 {
-	struct sqlite_settings set = { .path = ":memory:", .lease_ms = WORLD_LEASE_MS };
+	struct sqlite_settings set = {
+		.path = ":memory:",
+		.lease_ms = WORLD_LEASE_MS,
+		.wake = ring,
+		.wake_arg = w,
+	};
 	char error[200];
 
 	if (w->broken == BREAK_LEASE)

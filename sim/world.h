@@ -70,6 +70,7 @@ struct proc {
 	int64_t turn_at_ms, poll_at_ms; /* world time; INT64_MAX = not */
 	int64_t stalled_until_ms;       /* it does nothing until then */
 	int64_t able_since_ms;          /* it has been working normally since; INT64_MAX = it is not */
+	uint64_t failures;     /* requests that its store had lost when it last polled */
 	int die_in;            /* steps until it dies; 0 = not planned */
 	int64_t restart_at_ms; /* of an empty slot */
 	struct list ops;       /* struct load_op in the engine's hands */
@@ -86,6 +87,7 @@ struct world {
 	int64_t stepped_ms;    /* when it was last stepped */
 	int64_t faults_ms;     /* when the store last misbehaved, or some process stood still */
 	struct sqlite_db *db;
+	bool rung;             /* the store has answers since this was cleared */
 	struct store *observer;
 	uint64_t tail_pos;
 	struct proc proc[WORLD_PROCS];

@@ -73,8 +73,8 @@ static struct str body_text(struct arena *a, const struct callback_source *src)
 }
 
 /* The settings were judged when the message was accepted. What has changed since, a smaller plan say, must not
- * keep the callback from being sent. */
-static void apply_settings(struct arena *a, const struct callback_source *src, const struct headers *settings,
+ * keep the callback from being sent. False when it goes without its settings. */
+static bool apply_settings(struct arena *a, const struct callback_source *src, const struct headers *settings,
 			   struct msg *m)
 {
 	struct plan plan = *src->plan;
@@ -84,10 +84,11 @@ static void apply_settings(struct arena *a, const struct callback_source *src, c
 
 	plan.retries_max = plan.delay_max_s = 0;
 	if (options_parse_callback(a, &from, STR_NULL, m, &ignored))
-		return;
+		return true;
 	*m = given;
 	from.header.n = 0;
 	check(options_parse_callback(a, &from, STR_NULL, m, &ignored));
+	return false;
 }
 
 /* Hidden is what the source hides and what the callback's own settings hide; and its body, which shows all of
@@ -130,8 +131,7 @@ bool callback_make(struct arena *a, const struct callback_source *src, bool fail
 		return false;
 	if (failure && src->verdict.kind != VERDICT_DEAD)
 		return false;
-	apply_settings(a, src, settings, &m);
-	if (!headers_get(settings, STR("Retries")).n)
+	if (!apply_settings(a, src, settings, &m) || !headers_get(settings, STR("Retries")).n)
 		m.retries_max = source->retries_max;
 	m.redact = redact_list(a, source, m.redact);
 	m.body = body_text(a, src);

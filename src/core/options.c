@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/check.h"
@@ -35,15 +36,13 @@ static bool is_used(const struct options_parser *ps, enum setting s)
 
 static void collect_value(struct options_parser *ps, enum setting s, struct str value, enum rank rank)
 {
-	struct str *have = &ps->value[s];
-
 	if (!value.n || !is_used(ps, s))
 		return;
-	if (!have->p) {
-		*have = value;
+	if (!ps->value[s].p) {
+		ps->value[s] = value;
 		ps->rank[s] = rank;
 	} else if (ps->rank[s] == rank && options_settings[s].is_list) {
-		*have = arena_fmt(ps->a, "%.*s,%.*s", STR_FMT(*have), STR_FMT(value));
+		ps->repeated |= 1u << s;
 	}
 }
 
@@ -103,6 +102,43 @@ static bool collect_sources(struct options_parser *ps)
 	       collect_all(ps, &src->group, RANK_GROUP);
 }
 
+/* The value of a header if it is that setting; empty when it is another one. */
+static struct str value_of(const struct options_parser *ps, const struct header *h, enum setting s)
+{
+	struct str name = h->name;
+
+	if (!ps->is_callback)
+		name = str_istarts(name, STR("Upstash-")) ? str_from(name, 8) : STR_NULL;
+	return str_ieq(name, options_settings[s].name) ? str_trim(h->value) : STR_NULL;
+}
+
+/* All values of a list that its source repeats, with commas between them. They are put together at once and not one
+ * by one as they are found, so that many of them cost no more than their bytes. */
+static void join_repeated(struct options_parser *ps, enum setting s)
+{
+	const struct options_source *src = ps->src;
+	const struct headers *h = ps->rank[s] == RANK_REQUEST ? &src->header
+				  : ps->rank[s] == RANK_QUERY ? &src->query
+							      : &src->group;
+	char *text, *p;
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->n; i++)
+		n += value_of(ps, &h->v[i], s).n + 1;
+	p = text = arena_alloc(ps->a, n);
+	for (size_t i = 0; i < h->n; i++) {
+		struct str value = value_of(ps, &h->v[i], s);
+
+		if (!value.n)
+			continue;
+		memcpy(p, value.p, value.n);
+		p += value.n;
+		*p++ = ',';
+	}
+	check(p > text && (size_t)(p - text) <= n);
+	ps->value[s] = str_n(text, (size_t)(p - text) - 1);
+}
+
 /* ---- parsing ---------------------------------------------------------------------------------------- */
 
 static void set_defaults(struct options_parser *ps)
@@ -126,6 +162,8 @@ static bool run(struct options_parser *ps)
 	if (!collect_sources(ps))
 		return false;
 	for (int s = 0; s < SETTINGS; s++) {
+		if (ps->repeated & 1u << s)
+			join_repeated(ps, (enum setting)s);
 		if (ps->value[s].p && !options_settings[s].apply(ps, ps->value[s]))
 			return false;
 	}

@@ -59,6 +59,7 @@ struct options_parser {
 	struct options o;
 	struct str value[SETTINGS]; /* trimmed; p == NULL = not given */
 	enum rank rank[SETTINGS];   /* of the value */
+	uint32_t repeated;          /* lists of which the source has more than one: bit 1 << setting */
 	struct options_list forward, callback, failure;
 	struct problem *problem;
 };

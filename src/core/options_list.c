@@ -92,7 +92,10 @@ static bool add_plain_all(struct options_parser *ps, const struct headers *h)
 	for (size_t i = 0; i < h->n; i++) {
 		struct str name = h->v[i].name;
 
-		if (is_private(name) || deliver_is_hop(name) || is_connection_option(h, name))
+		if (is_private(name) || deliver_is_hop(name))
+			continue;
+		/* The headers of a batch item have not come over a connection of their own. */
+		if (ps->src->use != OPTIONS_BATCH_ITEM && is_connection_option(h, name))
 			continue;
 		if (!add_plain(ps, &h->v[i], RANK_REQUEST_PLAIN))
 			return false;

@@ -1,5 +1,8 @@
 #include "core/redact.h"
 
+#include <string.h>
+
+#include "base/check.h"
 #include "base/codec.h"
 #include "base/digest.h"
 #include "core/headers.h"
@@ -54,20 +57,31 @@ static bool add_token(struct list *l, struct str token, struct str header, struc
 	return true;
 }
 
+static char *put(char *p, struct str s)
+{
+	memcpy(p, s.p, s.n);
+	return p + s.n;
+}
+
 static struct str list_text(struct arena *a, const struct list *l)
 {
-	struct str text = l->body ? STR("body") : STR_NULL;
-	const char *comma = l->body ? "," : "";
+	size_t n = sizeof("body,header");
+	char *text, *p;
 
+	for (size_t i = 0; i < l->n; i++)
+		n += sizeof("header[],") + l->name[i].n;
+	p = text = arena_alloc(a, n);
+	if (l->body)
+		p = put(p, STR("body,"));
 	if (l->all_headers)
-		return arena_fmt(a, "%.*s%sheader", STR_FMT(text), comma);
-	for (size_t i = 0; i < l->n; i++) {
-		struct str name = header_canonical(a, l->name[i]);
-
-		text = arena_fmt(a, "%.*s%sheader[%.*s]", STR_FMT(text), comma, STR_FMT(name));
-		comma = ",";
+		p = put(p, STR("header,"));
+	for (size_t i = 0; i < l->n && !l->all_headers; i++) {
+		p = put(p, STR("header["));
+		p = put(p, header_canonical(a, l->name[i]));
+		p = put(p, STR("],"));
 	}
-	return text;
+	check((size_t)(p - text) <= n);
+	return p > text ? str_n(text, (size_t)(p - text) - 1) : STR_NULL;
 }
 
 bool redact_parse(struct arena *a, struct str list, struct str header, struct str *ret_redact,

@@ -130,15 +130,15 @@ static void failed_events(struct buf *out, struct event e, const struct outcome 
 	buf_done(&room);
 }
 
-void settle_events(struct buf *out, const struct msg *m, int64_t retried, const struct outcome *o,
-		   struct verdict v, int64_t now_ms)
+void settle_events(struct buf *out, const struct attempt *a, struct verdict v)
 {
+	const struct outcome *o = a->outcome;
 	struct event e = {
-		.time_ms = now_ms,
+		.time_ms = a->now_ms,
 		.state = EVENT_DELIVERED,
-		.user = m->user,
-		.id = m->id,
-		.retried = retried,
+		.user = a->msg->user,
+		.id = a->msg->id,
+		.retried = a->retried,
 		.response_status = o->status,
 		.duration_ms = o->duration_ms,
 	};

@@ -25,8 +25,15 @@ struct verdict settle(const struct msg *m, int64_t retried, const struct outcome
 int64_t settle_retry_delay_ms(const struct msg *m, int64_t retried, const struct outcome *o,
 			      int64_t now_ms);
 
+/* An attempt that has ended. */
+struct attempt {
+	const struct msg *msg;
+	int64_t retried;
+	const struct outcome *outcome;
+	int64_t now_ms;
+};
+
 /* Appends the log events of the verdict, in order: ERROR+RETRY, ERROR+FAILED, or DELIVERED. */
-void settle_events(struct buf *out, const struct msg *m, int64_t retried, const struct outcome *o,
-		   struct verdict v, int64_t now_ms);
+void settle_events(struct buf *out, const struct attempt *a, struct verdict v);
 
 #endif

@@ -225,7 +225,7 @@ static void settle_move(struct delivery *d, const struct outcome *o, struct verd
 	};
 	struct engine *e = d->engine;
 
-	settle_events(scratch(d), &d->msg, d->retried, o, v, e->now_ms);
+	settle_events(scratch(d), &(struct attempt){ &d->msg, d->retried, o, e->now_ms }, v);
 	d->moves = 1;
 	d->move[0] = (struct move){
 		.kind = MOVE_SETTLE,

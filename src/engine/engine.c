@@ -22,7 +22,8 @@ struct engine *engine_new(const struct engine_settings *settings)
 	list_init(&e->ask_again);
 	list_init(&e->pool);
 	buf_init(&e->scratch, RECORD_BYTES_MAX);
-	e->last_seq = settings->store->info.seq_max;
+	/* Somewhere behind it: after the clock was set back, several processes go on from the same number. */
+	e->last_seq = settings->store->info.seq_max + rng_below(&e->rng, SEQ_SPREAD);
 	e->claim_at_ms = INT64_MAX;
 	e->claim_wanted = true;
 	return e;

@@ -34,6 +34,7 @@ enum {
 	TAIL_EVERY_MS = 25,           /* between two readings of the outbox */
 	TAIL_BYTES_MAX = 4 * 1024 * 1024,
 	DEDUP_WINDOW_MS = 10 * 60 * 1000, /* spec 5.6 */
+	SEQ_SPREAD = 1 << 20,         /* where a process begins to count, at random */
 	SCRATCH_BYTES_KEPT = 1024 * 1024,
 	RECORD_BYTES_MAX = 256 * 1024 * 1024, /* far above any plan's message size */
 };

@@ -38,7 +38,8 @@ void ship_turn(struct engine *e)
 		return;
 	e->tailing = true;
 	e->tail_mono_ms = e->mono_ms;
-	tail_init(&e->tail, committed(e), e->shipped, TAIL_BYTES_MAX, tail_done, e);
+	tail_init(&e->tail, e->shipped, TAIL_BYTES_MAX, tail_done, e);
+	e->tail.trim = committed(e);
 	arena_init(&e->tail.arena);
 	engine_submit(e, &e->tail.req);
 }

@@ -59,6 +59,9 @@ static void fail(struct logdb *db, int error, const char *text)
 		return;
 	db->error = error;
 	db->error_system = sqlite3_system_errno(db->sql);
+	/* SQLite does not keep it in all cases. Each call begins with errno cleared. */
+	if (!db->error_system)
+		db->error_system = errno;
 	snprintf(db->error_text, sizeof(db->error_text), "%s", text);
 }
 
@@ -81,6 +84,7 @@ sqlite3_stmt *logdb_sql(struct logdb *db, enum logdb_sql which)
 	check(which < LOGDB_STATEMENTS && sql_text[which] != NULL);
 	if (db->error != SQLITE_OK)
 		return NULL;
+	errno = 0;
 	if (!*s && sqlite3_prepare_v3(db->sql, sql_text[which], -1, SQLITE_PREPARE_PERSISTENT, s,
 				      NULL) != SQLITE_OK)
 		fail_sqlite(db);
@@ -93,6 +97,7 @@ bool logdb_row(struct logdb *db, sqlite3_stmt *s)
 
 	if (!s || db->error != SQLITE_OK)
 		return false;
+	errno = 0;
 	rc = sqlite3_step(s);
 	if (rc == SQLITE_ROW)
 		return true;
@@ -168,6 +173,7 @@ sqlite3_stmt *logdb_info_set(struct logdb *db, const char *name)
 
 static void exec(struct logdb *db, const char *text)
 {
+	errno = 0;
 	if (db->error == SQLITE_OK && sqlite3_exec(db->sql, text, NULL, NULL, NULL) != SQLITE_OK)
 		fail_sqlite(db);
 }
@@ -180,6 +186,7 @@ static int64_t version(struct logdb *db)
 
 	if (db->error != SQLITE_OK)
 		return 0;
+	errno = 0;
 	if (sqlite3_prepare_v2(db->sql, "PRAGMA user_version", -1, &s, NULL) != SQLITE_OK)
 		fail_sqlite(db);
 	v = logdb_value(db, s);
@@ -194,10 +201,9 @@ static void open_file(struct logdb *db, char *path, int flags)
 	struct stat st;
 
 	*db = (struct logdb){ .path = path };
-	if (sqlite3_open_v2(path, &db->sql, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+	errno = 0;
+	if (sqlite3_open_v2(path, &db->sql, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		fail_sqlite(db);
-		return;
-	}
 	sqlite3_extended_result_codes(db->sql, 1);
 	sqlite3_busy_timeout(db->sql, LOGDB_BUSY_MS);
 	if (stat(path, &st) == 0) {
@@ -283,8 +289,10 @@ static void create(struct logdb *db, struct str user, bool ephemeral)
 	logdb_close(&new, true);
 	if (db->error == SQLITE_OK &&
 	    ((!ephemeral && !sync_file(made)) || rename(made, db->path) < 0)) {
+		int error_system = errno;
+
 		fail(db, SQLITE_IOERR, "it cannot be made");
-		db->error_system = errno;
+		db->error_system = error_system;
 	}
 	free(made);
 }

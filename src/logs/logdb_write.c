@@ -9,13 +9,11 @@
 
 enum { SEEN_SLOTS = 2 * LOGDB_SEGMENT_EVENTS };
 
-/* What was taken in already, as a multiset: hand-overs may come again cut in other pieces, and one message may
- * really have two events that look the same. */
+/* The last entries that the file has, each by a hash of what tells it apart. */
 struct known {
-	uint64_t *key;  /* one per entry, owned */
-	size_t *count;  /* of the same key, at its first place */
+	uint64_t *key; /* owned */
 	size_t n;
-	struct map map; /* key to its place in `count` */
+	struct map map; /* of the keys */
 };
 
 struct write {
@@ -40,39 +38,29 @@ static struct str cut(struct str s, size_t bytes_max)
 
 /* ---- events that come again ------------------------------------------------------------------------- */
 
+/* Events that are alike in all of this, the millisecond included, count as one when they come again. */
 static uint64_t identity(const struct event *e)
 {
-	int64_t parts[] = { logdb_time_cut(e->time_ms), (int64_t)e->state, (int64_t)e->id.seq,
-			    (int64_t)e->id.nonce, e->retried };
+	int64_t parts[] = { logdb_time_cut(e->time_ms), (int64_t)e->state,  (int64_t)e->id.seq,
+			    (int64_t)e->id.nonce,       e->retried,         e->next_delivery_ms,
+			    e->response_status,         e->duration_ms };
 
-	return str_hash(str_n(parts, sizeof(parts)), 0);
+	return str_hash(e->error, str_hash(str_n(parts, sizeof(parts)), 0));
 }
 
 static void known_add(struct known *k, const struct event *e)
 {
-	uint64_t *key = &k->key[k->n];
-	size_t *count;
+	uint64_t *key = &k->key[k->n++];
 
 	*key = identity(e);
-	count = map_get(&k->map, map_key_u64(key));
-	if (!count) {
-		count = &k->count[k->n];
-		*count = 0;
-		map_put(&k->map, map_key_u64(key), count);
-	}
-	(*count)++;
-	k->n++;
+	map_put(&k->map, map_key_u64(key), key);
 }
 
-static bool known_take(struct known *k, const struct event *e)
+static bool known_has(const struct known *k, const struct event *e)
 {
 	uint64_t key = identity(e);
-	size_t *count = map_get(&k->map, map_key_u64(&key));
 
-	if (!count || *count == 0)
-		return false;
-	(*count)--;
-	return true;
+	return map_get(&k->map, map_key_u64(&key)) != NULL;
 }
 
 /* Loads the entries that may be events of this batch: none of those is at a position before its time. */
@@ -88,7 +76,6 @@ static void look_back(struct write *w)
 			time_min_ms = logdb_time_cut(e->event.time_ms);
 	}
 	k->key = xcalloc(LOGDB_KNOWN_MAX, sizeof(*k->key));
-	k->count = xcalloc(LOGDB_KNOWN_MAX, sizeof(*k->count));
 	arena_init(&a);
 	while (k->n <= LOGDB_KNOWN_MAX - LOGDB_SEGMENT_EVENTS && logdb_read_at(w->db, &a, pos, &s) &&
 	       s.last >> LOGDB_POS_BITS >= time_min_ms) {
@@ -110,7 +97,7 @@ static bool came_before(struct write *w, const struct logdb_event *e)
 		return false;
 	if (!w->looked_back)
 		look_back(w);
-	return known_take(&w->known, &e->event);
+	return known_has(&w->known, &e->event);
 }
 
 /* ---- messages --------------------------------------------------------------------------------------- */
@@ -289,7 +276,6 @@ enum logdb_result logdb_write(struct logdb *db, const struct logdb_batch *batch,
 		db->outbox = batch->outbox;
 	map_done(&w.known.map);
 	free(w.known.key);
-	free(w.known.count);
 	buf_done(&w.data);
 	buf_done(&w.redacted);
 	buf_done(&w.record);

@@ -17,9 +17,6 @@ struct logfile {
 	char name[LOGFILES_NAME_BYTES];
 };
 
-/* What belongs to a file: the first three while it is in use, the last while it is made. */
-static const char *const companions[] = { "", "-wal", "-shm", LOGDB_NEW };
-
 void logfiles_init(struct logfiles *f, const char *dir, size_t open_max)
 {
 	check(open_max > 0);
@@ -31,20 +28,17 @@ void logfiles_init(struct logfiles *f, const char *dir, size_t open_max)
 int logfiles_make_dir(const char *dir)
 {
 	char *path = str_dup(str_c(dir));
-	int error = 0;
+	int error;
 
+	/* What fails above shows in the last one. */
 	for (char *p = path + 1; *p; p++) {
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		if (mkdir(path, 0700) < 0 && errno != EEXIST)
-			error = errno;
+		(void)mkdir(path, 0700);
 		*p = '/';
 	}
-	if (mkdir(path, 0700) == 0 || errno == EEXIST)
-		error = 0;
-	else
-		error = errno;
+	error = mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : errno;
 	free(path);
 	return error;
 }
@@ -231,37 +225,41 @@ enum logdb_result logfiles_get(struct logfiles *f, const char *name, struct str 
 
 /* ---- how one goes away ------------------------------------------------------------------------------ */
 
+static bool rename_file(const struct logfiles *f, const char *name, const char *from_ending,
+			const char *to_ending)
+{
+	char *from = path_of(f, name, from_ending), *to = path_of(f, name, to_ending);
+	bool gone = rename(from, to) == 0 || errno == ENOENT;
+
+	free(from);
+	free(to);
+	return gone;
+}
+
+static void remove_ending(const struct logfiles *f, const char *name, const char *ending)
+{
+	char *path = path_of(f, name, ending);
+
+	(void)unlink(path);
+	free(path);
+}
+
 bool logfiles_set_aside(const struct logfiles *f, const char *name, int64_t now_ms)
 {
-	char ending[64];
-	bool gone;
+	char file[48], wal[64];
 
-	snprintf(ending, sizeof(ending), "%s%lld", LOGFILES_ASIDE, (long long)now_ms);
-	for (size_t i = 0; i < countof(companions); i++) {
-		char *from = path_of(f, name, companions[i]);
-		char *base = path_of(f, name, ending);
-		size_t n = strlen(base) + strlen(companions[i]) + 1;
-		char *to = xmalloc(n);
-
-		snprintf(to, n, "%s%s", base, companions[i]);
-		gone = rename(from, to) == 0 || errno == ENOENT;
-		free(from);
-		free(base);
-		free(to);
-		if (!gone)
-			return false;
-	}
-	return true;
+	snprintf(file, sizeof(file), "%s%lld", LOGFILES_ASIDE, (long long)now_ms);
+	snprintf(wal, sizeof(wal), "%s-wal", file);
+	remove_ending(f, name, "-shm");
+	return rename_file(f, name, "-wal", wal) && rename_file(f, name, "", file);
 }
 
 void logfiles_remove(const struct logfiles *f, const char *name)
 {
-	for (size_t i = 0; i < countof(companions); i++) {
-		char *path = path_of(f, name, companions[i]);
+	static const char *const endings[] = { "", "-wal", "-shm", LOGDB_NEW };
 
-		(void)unlink(path);
-		free(path);
-	}
+	for (size_t i = 0; i < countof(endings); i++)
+		remove_ending(f, name, endings[i]);
 }
 
 bool logfiles_is_aside(struct str name, int64_t *ret_ms)

@@ -211,35 +211,43 @@ static bool is_hurry(const struct logs *l)
 	return false;
 }
 
+/* A piece of a pass over the files, with the lock held before and after. */
+static void sweep_piece(struct logs *l)
+{
+	int64_t now_ms = l->now_ms;
+	bool more;
+
+	pthread_mutex_unlock(&l->lock);
+	more = logwriter_sweep(&l->writer, now_ms);
+	pthread_mutex_lock(&l->lock);
+	l->sweep = more;
+}
+
+/* May the work wait, so that a round has more of it? */
+static bool may_wait(const struct logs *l, int64_t next_ms)
+{
+	return !l->closing && l->backlog_bytes < ROUND_BYTES && !is_hurry(l) && mono_ms() < next_ms;
+}
+
 static void *write_main(void *arg)
 {
 	struct logs *l = arg;
 	int64_t next_ms = 0;
 
 	pthread_mutex_lock(&l->lock);
-	for (;;) {
-		if (!l->work && l->closing)
-			break;
-		if (l->work && !l->closing && !is_hurry(l) && l->backlog_bytes < ROUND_BYTES &&
-		    mono_ms() < next_ms) {
-			wait_until(&l->write_cond, &l->lock, next_ms);
-			continue;
-		}
-		if (l->work) {
+	while (l->work || !l->closing) {
+		if (l->work && !may_wait(l, next_ms)) {
 			work_round(l);
 			next_ms = mono_ms() + ROUND_EVERY_MS;
 		}
-		if (l->sweep) {
-			int64_t now_ms = l->now_ms;
-			bool more;
-
-			pthread_mutex_unlock(&l->lock);
-			more = logwriter_sweep(&l->writer, now_ms);
-			pthread_mutex_lock(&l->lock);
-			l->sweep = more;
-		}
-		if (!l->work && !l->sweep && !l->closing)
+		if (l->closing)
+			continue;
+		if (l->sweep)
+			sweep_piece(l);
+		else if (!l->work)
 			pthread_cond_wait(&l->write_cond, &l->lock);
+		else if (may_wait(l, next_ms))
+			wait_until(&l->write_cond, &l->lock, next_ms);
 	}
 	pthread_mutex_unlock(&l->lock);
 	return NULL;

@@ -246,6 +246,7 @@ static bool sweep_file(struct logwriter *w, int64_t now_ms)
 	enum logdb_result result = logfiles_get(&w->files, w->sweep_name, STR_NULL, &db);
 
 	if (result == LOGDB_OK) {
+		logdb_sync(db, LOGDB_SYNC_LATER); /* it may be done again */
 		result = logdb_expire(db, now_ms, retention_ms(w, db), &expired);
 		if (result != LOGDB_OK)
 			logfiles_fail(&w->files, w->sweep_name);

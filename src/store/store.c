@@ -26,10 +26,10 @@ void scan_init(struct scan *s, enum scan_kind kind, void (*done)(struct store_re
 	req_init(&s->req, STORE_SCAN, done, arg);
 }
 
-void tail_init(struct tail *t, uint64_t trim, uint64_t after, size_t bytes_max,
-	       void (*done)(struct store_req *), void *arg)
+void tail_init(struct tail *t, uint64_t after, size_t bytes_max, void (*done)(struct store_req *),
+	       void *arg)
 {
-	*t = (struct tail){ .trim = trim, .after = after, .bytes_max = bytes_max };
+	*t = (struct tail){ .after = after, .bytes_max = bytes_max };
 	req_init(&t->req, STORE_TAIL, done, arg);
 }
 

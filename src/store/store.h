@@ -308,8 +308,8 @@ struct tail {
 	bool more;
 };
 
-void tail_init(struct tail *t, uint64_t trim, uint64_t after, size_t bytes_max,
-	       void (*done)(struct store_req *), void *arg);
+void tail_init(struct tail *t, uint64_t after, size_t bytes_max, void (*done)(struct store_req *),
+	       void *arg);
 
 /* ---- the port --------------------------------------------------------------------------------------- */
 

@@ -32,7 +32,8 @@ static void check_filter(const struct filter *f)
 	check(f->use == FILTER_CANCEL ? f->count >= 0 : f->count > 0);
 	check(f->count <= LIMIT_PAGE_LOGS);
 	if (filter_is_empty(f))
-		check(match && filter_match_dlq(f, &message, 1000, 500) && filter_match_event(f, &message, &e));
+		check(match && filter_match_dlq(f, &message, 1000, 500) &&
+		      filter_match_event(f, &message, &e));
 	else
 		check(values || f->states || f->from_ms != INT64_MIN || f->to_ms != INT64_MAX);
 	if (filter_match_event(f, &message, &e))

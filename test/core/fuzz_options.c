@@ -18,7 +18,10 @@ enum { LINES_MAX = 600, RECORD_BYTES_MAX = 1 << 24 };
 
 static const int64_t now_ms = 1700000000000;
 static const struct plan plan = {
-	.message_bytes_max = 1000, .delay_max_s = 604800, .timeout_max_s = 900, .retries_max = 5,
+	.message_bytes_max = 1000,
+	.delay_max_s = 604800,
+	.timeout_max_s = 900,
+	.retries_max = 5,
 };
 
 static struct headers lines(struct arena *a, struct str text)
@@ -94,8 +97,12 @@ static void fuzz(struct arena *a, enum options_use use, struct str text)
 {
 	struct options_source src = { .use = use, .plan = &plan, .now_ms = now_ms };
 	struct msg m = {
-		.id = { 1, 2 }, .user = STR("u"), .url = STR("https://a.example/x"), .body = STR("b"),
-		.created_ms = now_ms, .not_before_ms = now_ms,
+		.id = { 1, 2 },
+		.user = STR("u"),
+		.url = STR("https://a.example/x"),
+		.body = STR("b"),
+		.created_ms = now_ms,
+		.not_before_ms = now_ms,
 	};
 	struct problem p = { 0 };
 	struct options o;

@@ -13,7 +13,8 @@ static size_t count_pieces(struct str query)
 	size_t n = 0;
 
 	while (query_next(&query, &key, &value)) {
-		check(!str_has_byte(key, '&') && !str_has_byte(value, '&') && !str_has_byte(key, '='));
+		check(!str_has_byte(key, '&') && !str_has_byte(value, '&') &&
+		      !str_has_byte(key, '='));
 		n++;
 	}
 	check(!query.n);

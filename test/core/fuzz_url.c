@@ -27,7 +27,8 @@ static void check_parts(struct str s, const struct url *u)
 	for (size_t i = 0; i < s.n; i++)
 		check((unsigned char)s.p[i] > ' ' && s.p[i] != 0x7f);
 	check(url_parse(u->whole, &again));
-	check(str_eq(again.whole, u->whole) && str_eq(again.host, u->host) && again.port == u->port);
+	check(str_eq(again.whole, u->whole) && str_eq(again.host, u->host) &&
+	      again.port == u->port);
 	check(url_has_host(s, u->host) && url_has_host(s, u->authority));
 	check(url_has_path(s, u->path.n ? u->path : STR("/")));
 }

@@ -32,9 +32,12 @@ static struct msg source(struct arena *a)
 	};
 }
 
+static struct header answered_header[] = { H("Content-Type", "text/html"), H("Set-Cookie", "a"),
+					   H("Set-Cookie", "b") };
+
 static const struct outcome answered = {
 	.status = 500,
-	.header = { (struct header[]){ H("Content-Type", "text/html"), H("Set-Cookie", "a"), H("Set-Cookie", "b") }, 3 },
+	.header = { answered_header, 3 },
 	.body = { "sorry", 5 },
 };
 
@@ -243,6 +246,10 @@ TEST(a_smaller_plan_does_not_lose_it)
 	T_EQ_STR(cb.method, "POST");
 	T_EQ_INT(cb.not_before_ms, NOW);
 	T_EQ_STR(cb.url, "https://example.com/cb");
+	/* Then it has the retries of its source, as without settings. */
+	m.callback_header = kit_headers(&a, "Retries: many");
+	T_CHECK(callback_make(&a, &src, false, &cb));
+	T_EQ_INT(cb.retries_max, 5);
 	arena_done(&a);
 }
 

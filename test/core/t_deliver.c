@@ -19,7 +19,7 @@ TEST(sends_our_own_headers)
 	arena_init(&a);
 	h = deliver_headers(&a, &m, 0, STR("sig"), STR_NULL);
 	T_EQ_STR(lines_text(&a, &h), "User-Agent: Upstash-QStash | " ID " | Upstash-Retried: 0 | "
-		 "Upstash-Signature: sig | Upstash-Caller-Ip: 192.0.2.1");
+				     "Upstash-Signature: sig | Upstash-Caller-Ip: 192.0.2.1");
 	arena_done(&a);
 }
 
@@ -38,10 +38,13 @@ TEST(sends_what_the_message_came_through)
 	m.flow_key = STR("k");
 	m.header = lines_headers(&a, "Content-Type: text/plain\nX-A: 1\nX-A: 2\nX-Empty: ");
 	h = deliver_headers(&a, &m, 12, STR("sig"), STR("US-EAST-1"));
-	T_EQ_STR(lines_text(&a, &h), "User-Agent: Upstash-QStash | " ID " | Upstash-Retried: 12 | "
-		 "Upstash-Signature: sig | Upstash-Topic-Name: group | Upstash-Schedule-Id: scd_1 | "
-		 "Upstash-Caller-Ip: 192.0.2.1 | Upstash-Region: US-EAST-1 | Content-Type: text/plain | X-A: 1 | "
-		 "X-A: 2 | X-Empty: ");
+	T_EQ_STR(
+		lines_text(&a, &h),
+		"User-Agent: Upstash-QStash | " ID " | Upstash-Retried: 12 | "
+		"Upstash-Signature: sig | Upstash-Topic-Name: group | Upstash-Schedule-Id: scd_1 | "
+		"Upstash-Caller-Ip: 192.0.2.1 | Upstash-Region: US-EAST-1 | Content-Type: "
+		"text/plain | X-A: 1 | "
+		"X-A: 2 | X-Empty: ");
 	arena_done(&a);
 }
 
@@ -53,12 +56,14 @@ TEST(ours_cannot_be_overridden)
 	struct arena a;
 
 	arena_init(&a);
-	m.header = lines_headers(&a, "Upstash-Signature: x\nupstash-message-id: x\nUpstash-Retried: 9\n"
-				     "Upstash-Topic-Name: x\nUpstash-Caller-Ip: x\nUpstash-Schedule-Id: x\n"
-				     "Upstash-Region: x\nHost: x\nContent-Length: 1\nTransfer-Encoding: x\n"
-				     "X-A: 1");
+	m.header = lines_headers(
+		&a, "Upstash-Signature: x\nupstash-message-id: x\nUpstash-Retried: 9\n"
+		    "Upstash-Topic-Name: x\nUpstash-Caller-Ip: x\nUpstash-Schedule-Id: x\n"
+		    "Upstash-Region: x\nHost: x\nContent-Length: 1\nTransfer-Encoding: x\n"
+		    "X-A: 1");
 	h = deliver_headers(&a, &m, 0, STR("sig"), STR_NULL);
-	T_EQ_STR(lines_text(&a, &h), "User-Agent: Upstash-QStash | " ID " | Upstash-Retried: 0 | "
+	T_EQ_STR(lines_text(&a, &h),
+		 "User-Agent: Upstash-QStash | " ID " | Upstash-Retried: 0 | "
 		 "Upstash-Signature: sig | Upstash-Caller-Ip: 192.0.2.1 | X-A: 1");
 	arena_done(&a);
 }
@@ -73,7 +78,7 @@ TEST(user_agent_can_be_overridden)
 	m.header = lines_headers(&a, "User-Agent: me");
 	h = deliver_headers(&a, &m, 0, STR("sig"), STR_NULL);
 	T_EQ_STR(lines_text(&a, &h), ID " | Upstash-Retried: 0 | Upstash-Signature: sig | "
-		 "Upstash-Caller-Ip: 192.0.2.1 | User-Agent: me");
+					"Upstash-Caller-Ip: 192.0.2.1 | User-Agent: me");
 	arena_done(&a);
 }
 

@@ -473,6 +473,7 @@ TEST_EACH(texts_have_limits, lengths)
 	run(&r, &src);
 	T_CHECK(r.ok);
 	h[0].value.n++;
+	r.m = (struct msg){ 0 };
 	run(&r, &src);
 	T_CHECK(!r.ok);
 	T_EQ_STR(r.p.text, row->text);

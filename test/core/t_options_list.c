@@ -1,6 +1,8 @@
 /* Forwarded headers, settings of callbacks, and which source wins. */
 #include "kit.h"
 
+#include <string.h>
+
 #include "core/limits.h"
 #include "core/options.h"
 
@@ -217,6 +219,56 @@ TEST(lists_are_joined_within_a_source_only)
 	arena_done(&r.a);
 	parse(&r, OPTIONS_PUBLISH, "", "upstash-label: c\nupstash-label: e", "Upstash-Label: d");
 	T_EQ_STR(r.m.labels, "c,e");
+	arena_done(&r.a);
+}
+
+/* Many of them cost no more than their bytes. */
+TEST(joining_is_linear)
+{
+	enum { COUNT = 500, VALUE_BYTES = 1000 };
+	static struct header header[COUNT];
+	static char value[VALUE_BYTES];
+	struct options_source src = { .header = { header, COUNT },
+				      .plan = plan_find(STR("payg")),
+				      .now_ms = NOW };
+	struct parsed r = { 0 };
+
+	memset(value, ',', sizeof(value));
+	value[0] = 'a';
+	arena_init(&r.a);
+	for (size_t i = 0; i < COUNT; i++)
+		header[i] = (struct header){ STR("upstash-label"), str_n(value, VALUE_BYTES) };
+	T_CHECK(!options_parse(&r.a, &src, &r.m, &r.o, &r.p));
+	T_CHECK(str_has(str_c(r.p.text), STR("Upstash-Label: at most")));
+	for (size_t i = 0; i < COUNT; i++)
+		header[i].value = i < 100 ? str_n(value, VALUE_BYTES) : STR(",");
+	T_CHECK(options_parse(&r.a, &src, &r.m, &r.o, &r.p));
+	T_EQ_INT(r.m.labels.n, 199);
+	T_CHECK(r.a.bytes < 1024 * 1024);
+	arena_done(&r.a);
+}
+
+TEST(lists_of_callbacks_are_joined)
+{
+	struct parsed r;
+
+	parse(&r, OPTIONS_PUBLISH,
+	      "Upstash-Callback: http://c\nUpstash-Callback-Redact-Fields: body\n"
+	      "Upstash-Callback-Redact-Fields: nonsense",
+	      "", "");
+	T_CHECK(!r.ok);
+	T_CHECK(str_starts(str_c(r.p.text), STR("Upstash-Callback-Redact-Fields: ")));
+	arena_done(&r.a);
+}
+
+/* An item of a batch is no request: what it says of a connection is about none. */
+TEST(connection_of_a_batch_item_names_nothing)
+{
+	struct parsed r;
+
+	parse(&r, OPTIONS_BATCH_ITEM, "Upstash-Header-Forward: true\nConnection: X-A\nX-A: 1", "", "");
+	T_CHECK(r.ok);
+	T_EQ_STR(kit_lines(&r.a, &r.m.header), "X-A: 1\n");
 	arena_done(&r.a);
 }
 

@@ -133,3 +133,28 @@ TEST(shows_the_hash)
 		 "REDACTED:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 	buf_done(&b);
 }
+
+TEST(long_names_cost_no_more_than_their_bytes)
+{
+	enum { COUNT = 100, NAME_BYTES = 2000 };
+	struct problem p = { 0 };
+	struct str redact;
+	struct arena a;
+	struct buf list;
+
+	arena_init(&a);
+	buf_init(&list, 1 << 20);
+	for (int i = 0; i < COUNT; i++) {
+		char name[NAME_BYTES];
+
+		memset(name, 'X', sizeof(name));
+		buf_fmt(&list, "header[%d", i);
+		buf_add(&list, str_n(name, sizeof(name)));
+		buf_add(&list, STR("],"));
+	}
+	T_CHECK(redact_parse(&a, buf_str(&list), STR("X"), &redact, &p));
+	T_EQ_INT(redact.n, list.n - 1);
+	T_CHECK(a.bytes < 5 * list.n);
+	buf_done(&list);
+	arena_done(&a);
+}

@@ -119,8 +119,8 @@ TEST_EACH(when_to_try_again, delays)
 }
 
 /* The events of an outcome, read back. Returns how many. */
-static size_t events_of(struct arena *a, const struct outcome *o, int64_t retried, int64_t retries_max,
-			struct event ret_event[3])
+static size_t events_of(struct arena *a, const struct outcome *o, int64_t retried,
+			int64_t retries_max, struct event ret_event[3])
 {
 	struct msg m = { .id = { 5, 6 }, .user = STR("u"), .retries_max = retries_max };
 	struct verdict v = settle(&m, retried, o, NOW);
@@ -129,7 +129,7 @@ static size_t events_of(struct arena *a, const struct outcome *o, int64_t retrie
 	size_t n = 0;
 
 	buf_init(&b, 1 << 16);
-	settle_events(&b, &m, retried, o, v, NOW);
+	settle_events(&b, &(struct attempt){ &m, retried, o, NOW }, v);
 	rest = arena_str(a, buf_str(&b));
 	buf_done(&b);
 	while (event_next(a, &rest, &ret_event[n]) == 1) {
@@ -146,7 +146,9 @@ static size_t events_of(struct arena *a, const struct outcome *o, int64_t retrie
 
 TEST(the_log_of_a_success)
 {
-	struct outcome o = { .status = 201, .header = HEADERS(H("A", "b")), .body = STR("x"), .duration_ms = 8 };
+	struct outcome o = {
+		.status = 201, .header = HEADERS(H("A", "b")), .body = STR("x"), .duration_ms = 8
+	};
 	struct event e[3];
 	struct arena a;
 
@@ -161,7 +163,9 @@ TEST(the_log_of_a_success)
 
 TEST(the_log_of_a_failure_with_retries_left)
 {
-	struct outcome o = { .status = 500, .header = HEADERS(H("A", "b")), .body = STR("x"), .duration_ms = 8 };
+	struct outcome o = {
+		.status = 500, .header = HEADERS(H("A", "b")), .body = STR("x"), .duration_ms = 8
+	};
 	struct event e[3];
 	struct arena a;
 
@@ -176,7 +180,8 @@ TEST(the_log_of_a_failure_with_retries_left)
 	T_EQ_INT(e[0].next_delivery_ms, 0);
 	T_EQ_INT(e[1].state, EVENT_RETRY);
 	T_EQ_INT(e[1].next_delivery_ms, NOW + 12000);
-	T_CHECK(!e[1].response_status && !e[1].response_header.n && !e[1].response_body.n && !e[1].error.n);
+	T_CHECK(!e[1].response_status && !e[1].response_header.n && !e[1].response_body.n &&
+		!e[1].error.n);
 	arena_done(&a);
 }
 
@@ -199,7 +204,8 @@ TEST(the_log_of_the_last_failure)
 
 TEST(the_log_of_a_refusal_for_good)
 {
-	struct outcome o = { .status = 489, .header = HEADERS(H("Upstash-NonRetryable-Error", "true")) };
+	struct outcome o = { .status = 489,
+			     .header = HEADERS(H("Upstash-NonRetryable-Error", "true")) };
 	struct event e[3];
 	struct arena a;
 

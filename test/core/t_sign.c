@@ -96,7 +96,8 @@ TEST(token_is_exact)
 
 	arena_init(&a);
 	T_EQ_STR(claims_of(&a, token_for(&a, &c)),
-		 "{\"iss\":\"Upstash\",\"sub\":\"https://example.com/a?b=c\",\"exp\":1700000300,\"nbf\":0,"
+		 "{\"iss\":\"Upstash\",\"sub\":\"https://example.com/"
+		 "a?b=c\",\"exp\":1700000300,\"nbf\":0,"
 		 "\"iat\":1700000000,\"jti\":\"jwt_1111111111111111111112\","
 		 "\"body\":\"LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=\"}");
 	arena_done(&a);
@@ -109,7 +110,9 @@ static const struct {
 	{ "http://a", "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU=", { "", 0 } },
 	{ "http://a", "bjQLnP-zepicpUTmu3gKLHiQHT-zNzh2hRGjBhevoB0=", { "\0", 1 } },
 	{ "http://a/\"quoted\"\\", "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU=", { NULL, 0 } },
-	{ "http://b\xc3\xbc" "cher.example/?x=\xe2\x82\xac", "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU=",
+	{ "http://b\xc3\xbc"
+	  "cher.example/?x=\xe2\x82\xac",
+	  "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU=",
 	  { NULL, 0 } },
 };
 

@@ -83,17 +83,23 @@ TEST(full_message_shows_all)
 
 	arena_init(&a);
 	m = full(&a);
-	T_EQ_STR(object(&a, view_message, &m),
-		 "{" ID ",\"url\":\"https://a.example/x\",\"topicName\":\"group\","
-		 "\"endpointName\":\"First endpoint\",\"api\":\"llm\",\"method\":\"POST\","
-		 "\"header\":{\"Content-Type\":[\"text/plain\"],\"X-A\":[\"1\",\"2\"],\"X-B\":[\"3\"]},"
-		 "\"body\":\"a \\\"body\\\"\\n\",\"maxRetries\":3,\"retryDelayExpression\":\"1000 * retried\","
-		 "\"notBefore\":1700000005000,\"createdAt\":1700000000000,\"callback\":\"http://c\","
-		 "\"callbackHeader\":{\"Retries\":[\"1\"],\"Forward-X\":[\"y\"]},\"failureCallback\":\"http://f\","
-		 "\"failureCallbackHeader\":{\"Method\":[\"GET\"]},\"queueName\":\"q\",\"scheduleId\":\"scd_1\","
-		 "\"callerIP\":\"192.0.2.1\",\"callerIp\":\"192.0.2.1\",\"label\":\"one\","
-		 "\"labels\":[\"one\",\"two words\"],\"flowControlKey\":\"k\",\"parallelism\":3,\"rate\":5,"
-		 "\"period\":60}");
+	T_EQ_STR(
+		object(&a, view_message, &m),
+		"{" ID ",\"url\":\"https://a.example/x\",\"topicName\":\"group\","
+		"\"endpointName\":\"First endpoint\",\"api\":\"llm\",\"method\":\"POST\","
+		"\"header\":{\"Content-Type\":[\"text/"
+		"plain\"],\"X-A\":[\"1\",\"2\"],\"X-B\":[\"3\"]},"
+		"\"body\":\"a \\\"body\\\"\\n\",\"maxRetries\":3,\"retryDelayExpression\":\"1000 * "
+		"retried\","
+		"\"notBefore\":1700000005000,\"createdAt\":1700000000000,\"callback\":\"http://c\","
+		"\"callbackHeader\":{\"Retries\":[\"1\"],\"Forward-X\":[\"y\"]},"
+		"\"failureCallback\":\"http://f\","
+		"\"failureCallbackHeader\":{\"Method\":[\"GET\"]},\"queueName\":\"q\","
+		"\"scheduleId\":\"scd_1\","
+		"\"callerIP\":\"192.0.2.1\",\"callerIp\":\"192.0.2.1\",\"label\":\"one\","
+		"\"labels\":[\"one\",\"two "
+		"words\"],\"flowControlKey\":\"k\",\"parallelism\":3,\"rate\":5,"
+		"\"period\":60}");
 	arena_done(&a);
 }
 
@@ -113,7 +119,8 @@ TEST(redacted_values_are_hashes)
 		 "\"header\":{\"Content-Type\":[\"text/plain\"],\"X-A\":["
 		 "\"REDACTED:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b\","
 		 "\"REDACTED:d4735e3a265e16eee03f59718b9b5d03019c07d8b6c51f90da3a666eec13ab35\"]},"
-		 "\"body\":\"REDACTED:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\","
+		 "\"body\":\"REDACTED:"
+		 "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\","
 		 "\"maxRetries\":3,\"notBefore\":1700000005000,\"createdAt\":1700000000000}");
 	arena_done(&a);
 }
@@ -127,9 +134,13 @@ static const struct {
 	{ { "hello", 5 }, { "", 0 }, "{\"body\":\"hello\"}", "{\"body\":\"aGVsbG8=\"}" },
 	{ { "\xff\x00", 2 }, { "", 0 }, "{\"bodyBase64\":\"/wA=\"}", "{\"body\":\"/wA=\"}" },
 	{ { "a\0", 2 }, { "", 0 }, "{\"body\":\"a\\u0000\"}", "{\"body\":\"YQA=\"}" },
-	{ { "\xff", 1 }, { "body", 4 },
-	  "{\"body\":\"REDACTED:a8100ae6aa1940d0b663bb31cd466142ebbdbd5187131b92d93818987832eb89\"}",
-	  "{\"body\":\"UkVEQUNURUQ6YTgxMDBhZTZhYTE5NDBkMGI2NjNiYjMxY2Q0NjYxNDJlYmJkYmQ1MTg3MTMxYjkyZDkzODE4OTg3"
+	{ { "\xff", 1 },
+	  { "body", 4 },
+	  "{\"body\":\"REDACTED:"
+	  "a8100ae6aa1940d0b663bb31cd466142ebbdbd5187131b92d93818987832eb89\"}",
+	  "{\"body\":"
+	  "\"UkVEQUNURUQ6YTgxMDBhZTZhYTE5NDBkMGI2NjNiYjMxY2Q0NjYxNDJlYmJkYmQ1MTg3MTMxYjkyZDkzODE4OT"
+	  "g3"
 	  "ODMyZWI4OQ==\"}" },
 };
 
@@ -149,7 +160,8 @@ static const struct {
 	const char *json;
 } flows[] = {
 	{ { .flow_parallelism = 3 }, "{}" },
-	{ { .flow_key = { "k", 1 }, .flow_rate = 2 }, "{\"flowControlKey\":\"k\",\"rate\":2,\"period\":1}" },
+	{ { .flow_key = { "k", 1 }, .flow_rate = 2 },
+	  "{\"flowControlKey\":\"k\",\"rate\":2,\"period\":1}" },
 	{ { .flow_key = { "k", 1 }, .flow_parallelism = 2, .flow_period_s = 9 },
 	  "{\"flowControlKey\":\"k\",\"parallelism\":2,\"period\":9}" },
 };
@@ -206,11 +218,14 @@ TEST(headers_are_lists_of_values)
 	arena_init(&a);
 	T_EQ_STR(object(&a, put_headers_open, &m), "{}");
 	m.header = lines_headers(&a, "X-A: 1\nX-B: \nx-a: 2");
-	T_EQ_STR(object(&a, put_headers_open, &m), "{\"h\":{\"X-A\":[\"1\",\"2\"],\"X-B\":[\"\"]}}");
+	T_EQ_STR(object(&a, put_headers_open, &m),
+		 "{\"h\":{\"X-A\":[\"1\",\"2\"],\"X-B\":[\"\"]}}");
 	T_EQ_STR(object(&a, put_headers_redacted, &m),
-		 "{\"h\":{\"X-A\":[\"REDACTED:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b\","
+		 "{\"h\":{\"X-A\":[\"REDACTED:"
+		 "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b\","
 		 "\"REDACTED:d4735e3a265e16eee03f59718b9b5d03019c07d8b6c51f90da3a666eec13ab35\"],"
-		 "\"X-B\":[\"REDACTED:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"]}}");
+		 "\"X-B\":[\"REDACTED:"
+		 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"]}}");
 	arena_done(&a);
 }
 
@@ -236,13 +251,16 @@ static const struct {
 	struct outcome o;
 	const char *header, *json;
 } deads[] = {
-	{ { .status = 500, .body = { "oops", 4 } }, "Content-Type: t",
+	{ { .status = 500, .body = { "oops", 4 } },
+	  "Content-Type: t",
 	  "{\"dlqId\":\"1-2\",\"responseStatus\":500,\"responseHeader\":{\"Content-Type\":[\"t\"]},"
 	  "\"responseBody\":\"oops\"}" },
 	{ { .status = 500 }, "", "{\"dlqId\":\"1-2\",\"responseStatus\":500}" },
-	{ { .status = 500, .body = { "\xff", 1 } }, "",
+	{ { .status = 500, .body = { "\xff", 1 } },
+	  "",
 	  "{\"dlqId\":\"1-2\",\"responseStatus\":500,\"responseBodyBase64\":\"/w==\"}" },
-	{ { .error = { "connection refused", 18 } }, "",
+	{ { .error = { "connection refused", 18 } },
+	  "",
 	  "{\"dlqId\":\"1-2\",\"responseStatus\":0,\"responseBody\":\"connection refused\"}" },
 };
 

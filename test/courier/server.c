@@ -2,7 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -102,8 +102,10 @@ static void *run_conn(void *arg)
 static void begin_conn(struct server *s, int fd)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
+	int on = 1;
 
 	check(s->connections < CONNS_MAX);
+	check(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
 	*c = (struct conn){ .server = s, .fd = fd, .number = s->connections, .arg = s->arg };
 	buf_init(&c->in, REQUEST_BYTES_MAX);
 	s->conn_fd[s->connections] = fd;

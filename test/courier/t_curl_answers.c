@@ -71,6 +71,13 @@ static const struct {
 	{ "POST", STR("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08!"), 200,
 	  NULL, "\x1f\x8b\x08!", "Content-Encoding", "gzip" },
 	/* No answer, or none that can be trusted. */
+	{ "POST", STR("HTTP/1.1 200 OK\r\n"), 0, "before its answer was complete: status 200 and 0 bytes", "", NULL,
+	  NULL },
+	{ "POST", STR("HTTP/1.1 200 OK\r\nX-A: b\r\nX-"), 0, "before its answer was complete", "", NULL, NULL },
+	{ "HEAD", STR("HTTP/1.1 200 OK\r\nX-A: b\r\n"), 0, "before its answer was complete", "", NULL, NULL },
+	{ "POST", STR("HTTP/1.1 100 Continue\r\n\r\n"), 0, "before its answer was complete: status 100", "", NULL,
+	  NULL },
+	{ "POST", STR("HTTP/1.1 1"), 0, "without an answer", "", NULL, NULL },
 	{ "POST", STR(""), 0, "closed the connection without an answer", "", NULL, NULL },
 	{ "POST", STR("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort"), 0,
 	  "closed the connection before its answer was complete: status 200 and 5 bytes", "", NULL, NULL },

@@ -221,7 +221,8 @@ static struct tail tail_read(struct kit *k, uint64_t trim, uint64_t after, size_
 	struct arena *a = kit_arena(k);
 	struct tail t;
 
-	tail_init(&t, trim, after, bytes_max, NULL, NULL);
+	tail_init(&t, after, bytes_max, NULL, NULL);
+	t.trim = trim;
 	arena_init(&t.arena);
 	T_EQ_INT(kit_do(k, &t.req), STORE_APPLIED);
 	*a = t.arena;

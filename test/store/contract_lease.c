@@ -164,11 +164,14 @@ CONTRACT(a_claim_repeated_after_a_lost_answer_gets_what_it_had)
 	c = kit_claim(k, 2);
 	T_EQ_STR(kit_order(k, c, m, 4), "0 1");
 	lease = c->leased[1].lease;
+	/* The kit has taken the first one's memory. */
+	arena_init(&c->arena);
 	c->req.result = STORE_UNKNOWN;
 	T_EQ_INT(kit_do(k, &c->req), STORE_APPLIED);
 	T_EQ_STR(kit_order(k, c, m, 4), "0 1");
 	T_CHECK(c->leased[1].lease == lease);
 	T_CHECK(c->more);
+	arena_done(&c->arena);
 	T_EQ_STR(kit_events(k, &m[0]), "CREATED ACTIVE");
 	T_EQ_STR(kit_started(k, m, 4), "2 3");
 }
@@ -193,6 +196,8 @@ CONTRACT(a_new_claim_gets_nothing_that_an_old_one_has)
 	struct claim *c = kit_claim(k, 1);
 
 	/* The same struct, but its answer had come. */
+	arena_init(&c->arena);
 	T_EQ_INT(kit_do(k, &c->req), STORE_APPLIED);
 	T_EQ_STR(kit_order(k, c, m, 2), "1");
+	arena_done(&c->arena);
 }

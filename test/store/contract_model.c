@@ -495,16 +495,26 @@ static void forget_results(struct kit *k)
 	}
 }
 
-static void play(struct kit *k, uint64_t seed, int verbs_max)
+/* One play: so many verbs from a seed, with a crash or restart after so many percent of them. */
+struct script {
+	const struct kit_backend *backend;
+	uint64_t seed;
+	int verbs;
+	int crash_percent;
+};
+
+static void play(struct kit *k, const struct script *script)
 {
 	struct play p = { .k = k };
 
-	rng_init(&p.rng, seed);
+	rng_init(&p.rng, script->seed);
 	model_init(&p.w, k);
 	k->unchecked = true;
-	for (int i = 0; i < verbs_max; i++) {
-		fprintf(stderr, "seed %llu, verb %d\n", (unsigned long long)seed, i);
+	for (int i = 0; i < script->verbs; i++) {
+		fprintf(stderr, "seed %llu, verb %d\n", (unsigned long long)script->seed, i);
 		play_one(&p);
+		if (chance(&p, script->crash_percent))
+			verb_crash(&p);
 		k->backend->verify(k);
 		model_learn_slots(&p.w);
 		if (i % 20 == 19)
@@ -512,7 +522,7 @@ static void play(struct kit *k, uint64_t seed, int verbs_max)
 		forget_results(k);
 	}
 	model_compare(&p.w);
-	T_CHECK(p.w.starts > verbs_max / 20);
+	T_CHECK(p.w.starts > script->verbs / 20);
 	for (int i = 0; i < OTHERS; i++) {
 		if (p.other[i] != NULL)
 			store_close(p.other[i]);
@@ -520,23 +530,19 @@ static void play(struct kit *k, uint64_t seed, int verbs_max)
 	model_done(&p.w);
 }
 
-enum { VERBS = 1500 };
-
-static const struct {
-	const struct kit_backend *backend;
-	uint64_t seed;
-} plays[] = {
-	{ &kit_memory, 1 },  { &kit_memory, 2 },  { &kit_memory, 3 },  { &kit_memory, 4 },
-	{ &kit_memory, 5 },  { &kit_memory, 6 },  { &kit_memory, 7 },  { &kit_memory, 8 },
-	{ &kit_memory, 9 },  { &kit_memory, 10 }, { &kit_memory, 11 }, { &kit_memory, 12 },
-	{ &kit_disk, 101 },  { &kit_disk, 102 },  { &kit_disk, 103 },  { &kit_disk, 104 },
+static const struct script scripts[] = {
+	{ &kit_memory, 1, 1500, 0 }, { &kit_memory, 2, 1500, 0 }, { &kit_memory, 3, 1500, 0 },
+	{ &kit_memory, 4, 1500, 0 }, { &kit_memory, 5, 1500, 0 }, { &kit_memory, 6, 1500, 0 },
+	{ &kit_memory, 7, 1500, 0 }, { &kit_memory, 8, 1500, 0 }, { &kit_memory, 9, 1500, 0 },
+	{ &kit_disk, 101, 1000, 0 }, { &kit_disk, 102, 1000, 2 }, { &kit_disk, 103, 500, 20 },
+	{ &kit_disk, 104, 300, 100 },
 };
 
-TEST_EACH(random_verbs_agree_with_the_model, plays)
+TEST_EACH(random_verbs_agree_with_the_model, scripts)
 {
 	struct kit k;
 
 	kit_init(&k, row->backend);
-	play(&k, row->seed, VERBS);
+	play(&k, row);
 	kit_done(&k);
 }

@@ -209,7 +209,8 @@ CONTRACT_ON(positions_and_numbers_go_on_after_a_crash, kit_durable)
 	}
 	/* All of it trimmed, and something written after that, so that the trim is on disk. */
 	last = k->s->info.outbox_last;
-	tail_init(&t, last, last, 1 << 20, NULL, NULL);
+	tail_init(&t, last, 1 << 20, NULL, NULL);
+	t.trim = last;
 	arena_init(&t.arena);
 	T_EQ_INT(kit_do(k, &t.req), STORE_APPLIED);
 	arena_done(&t.arena);

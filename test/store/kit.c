@@ -412,7 +412,7 @@ struct str kit_events(struct kit *k, const struct kit_msg *m)
 	struct tail t;
 	int rc;
 
-	tail_init(&t, 0, 0, BYTES, on_done, NULL);
+	tail_init(&t, 0, BYTES, on_done, NULL);
 	arena_init(&t.arena);
 	T_EQ_STR(store_result_name(kit_do(k, &t.req)), "applied");
 	*a = t.arena;

@@ -516,7 +516,8 @@ static void compare_events(struct model *w)
 	int rc;
 
 	arena_init(&a);
-	tail_init(&t, w->tail_at, w->tail_at, 64 << 20, NULL, NULL);
+	tail_init(&t, w->tail_at, 64 << 20, NULL, NULL);
+	t.trim = w->tail_at;
 	arena_init(&t.arena);
 	T_EQ_INT(kit_do(w->k, &t.req), STORE_APPLIED);
 	w->tail_at = t.last;

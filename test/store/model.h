@@ -14,7 +14,7 @@
 #include "kit.h"
 
 enum { MODEL_USERS = 3, MODEL_QUEUES = 2, MODEL_FLOWS = 2, MODEL_KEYS = 6, MODEL_DOCS = 5 };
-enum { MODEL_MSGS_MAX = 20000, MODEL_EVENTS_MAX = 40 };
+enum { MODEL_MSGS_MAX = 20000, MODEL_EVENTS_MAX = 400 };
 
 struct model_msg {
 	struct kit_msg m;

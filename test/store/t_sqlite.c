@@ -266,7 +266,8 @@ static no_return void child_works(const char *path, int fd)
 	}
 }
 
-static int kill_at_work(const char *path, struct report *report, int max, int64_t after_ms)
+/* Kills the child in the midst of its work, after `least` answers and whatever comes in the pipe's wake. */
+static int kill_at_work(const char *path, struct report *report, int max, int least)
 {
 	int fds[2], n = 0;
 	pid_t pid;
@@ -276,12 +277,9 @@ static int kill_at_work(const char *path, struct report *report, int max, int64_
 	if (pid == 0)
 		child_works(path, fds[1]);
 	close(fds[1]);
-	for (int64_t end_ms = t_now_ms() + after_ms; n < max;) {
+	for (; n < least; n++) {
 		if (read(fds[0], &report[n], sizeof(*report)) != sizeof(*report))
 			T_FAIL("the child ended by itself");
-		n++;
-		if (t_now_ms() > end_ms)
-			break;
 	}
 	kill(pid, SIGKILL);
 	T_EQ_INT(waitpid(pid, NULL, 0), pid);
@@ -299,19 +297,19 @@ TEST(what_was_answered_is_there_after_sigkill)
 	int n = 0;
 
 	for (int round = 0; round < 4; round++)
-		n += kill_at_work(file_path("store.db"), report + n, MAX - n, 100 + 40 * round);
-	T_CHECK(n > 50);
+		n += kill_at_work(file_path("store.db"), report + n, MAX - n, 15 + 11 * round);
 	kit_init(&k, &kit_disk);
+	k.unchecked = true;
 	for (int i = 0; i < n; i++) {
 		struct scan *s = kit_scan(&k, &(struct scan){ .kind = SCAN_MESSAGE,
 							      .user = str_c(report[i].user),
 							      .id = report[i].id });
 
-		k.unchecked = true;
 		T_EQ_INT(s->rows, report[i].stays);
 		if (s->rows)
 			T_EQ_INT(s->row->state, ROW_READY);
 	}
+	k.backend->verify(&k);
 	kit_done(&k);
 }
 

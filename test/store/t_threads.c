@@ -153,7 +153,8 @@ static void turn(struct crowd *c)
 		store_submit(k->s, &c->claim.req);
 	}
 	if (!c->tailing) {
-		tail_init(&c->tail, c->tail_at, c->tail_at, 1 << 20, on_tailed, c);
+		tail_init(&c->tail, c->tail_at, 1 << 20, on_tailed, c);
+		c->tail.trim = c->tail_at;
 		arena_init(&c->tail.arena);
 		c->tailing = true;
 		store_submit(k->s, &c->tail.req);

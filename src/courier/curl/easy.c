@@ -317,6 +317,9 @@ void easy_judge(struct easy *e, CURLcode code, int64_t limit_ms)
 	long status = 0;
 
 	curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
+	/* A connection that ends within the head, or after an interim answer, is no error to libcurl. */
+	if (code == CURLE_OK && (!a->head_done || a->is_interim))
+		code = CURLE_PARTIAL_FILE;
 	e->is_spent |= code != CURLE_OK;
 	if (code != CURLE_OK && !a->body_cut && !a->is_complete) {
 		judge_failure(e, code, limit_ms, status);

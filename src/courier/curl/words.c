@@ -81,7 +81,7 @@ static struct str bad_certificate(struct arena *a, const struct failure *f)
 	struct str d = f->dest;
 
 	switch (f->verify_result) {
-	case X509_V_OK:
+	case X509_V_ERR_UNSPECIFIED: /* the chain was fine, and then libcurl did not like the name */
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 	case X509_V_ERR_IP_ADDRESS_MISMATCH: {
 		struct str host = d;

@@ -78,8 +78,12 @@ static void holders_look(struct sqlite_db *db, int64_t *next_ms)
 
 	list_each(node, tmp, &db->holders) {
 		struct sqlite_holder *h = list_entry(node, struct sqlite_holder, node);
-		int64_t dead_ms = h->beat_ms + db->lease_ms;
+		int64_t dead_ms;
 
+		/* A sign of life from the future was given before the clock was set back. */
+		if (h->beat_ms > db->now_ms)
+			h->beat_ms = db->now_ms;
+		dead_ms = h->beat_ms + db->lease_ms;
 		if (h == db->holder)
 			continue;
 		if (!holds_any(db, h)) {

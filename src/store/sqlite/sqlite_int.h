@@ -50,7 +50,7 @@
 enum {
 	SQLITE_RECORD_INLINE_BYTES = 2048,  /* a longer record lives in a row of its own */
 	SQLITE_BATCH_EVENT_BYTES = 8 << 20, /* events after which a batch is cut in two transactions */
-	SQLITE_BATCH_REQS = 4096,           /* the same for requests */
+	SQLITE_BATCH_REQS = 1024,           /* the same for requests */
 	SQLITE_BATCH_BYTES_MAX = 1 << 30,   /* no outbox entry can be longer */
 	SQLITE_CHECKPOINT_PAGES = 1000,     /* of WAL, after which a checkpoint is begun */
 	SQLITE_GATES_CACHED = 10000,        /* above that many, unused ones are dropped from memory */

@@ -1,0 +1,504 @@
+/* TLS: who is believed, what is said of the others, and HTTP/2. */
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "certs.h"
+#include "rig.h"
+#include "server.h"
+#include "t.h"
+
+static void answer_all(struct conn *c)
+{
+	struct request req;
+
+	while (conn_request(c, &req) && conn_answer(c, STR("ok")))
+		continue;
+}
+
+static void hold(struct conn *c)
+{
+	conn_hold(c);
+}
+
+static const struct cert_spec good = { "DNS:localhost,IP:127.0.0.1", SIGNED_BY_CA, -1, 5 };
+
+static const struct {
+	struct cert_spec spec;
+	const char *host, *error; /* NULL = it is believed */
+} servers[] = {
+	{ { "DNS:localhost", SIGNED_BY_CA, -1, 5 }, "localhost", NULL },
+	{ { "IP:127.0.0.1", SIGNED_BY_CA, -1, 5 }, "127.0.0.1", NULL },
+	{ { "DNS:*.x.localhost", SIGNED_BY_CA, -1, 5 }, "a.x.localhost", NULL },
+	{ { "DNS:*.x.localhost", SIGNED_BY_CA, -1, 5 }, "a.b.x.localhost", " is not valid for host a.b.x.localhost" },
+	{ { "DNS:example.com", SIGNED_BY_CA, -1, 5 }, "localhost", " is not valid for host localhost" },
+	{ { "DNS:localhost", SIGNED_BY_CA, -1, 5 }, "127.0.0.1", " is not valid for host 127.0.0.1" },
+	{ { "DNS:127.0.0.1", SIGNED_BY_CA, -1, 5 }, "127.0.0.1", " is not valid for host 127.0.0.1" },
+	{ { "DNS:localhost", SIGNED_BY_CA, -5, -1 }, "localhost", " has expired" },
+	{ { "DNS:localhost", SIGNED_BY_CA, 1, 5 }, "localhost", " is not valid yet" },
+	{ { "DNS:localhost", SIGNED_BY_ITSELF, -1, 5 }, "localhost", " is self-signed and not trusted here" },
+	{ { "DNS:localhost", SIGNED_BY_OTHER, -1, 5 }, "localhost", " is from an authority that is not trusted here" },
+};
+
+TEST_EACH(believes_only_certificates_that_are_good, servers)
+{
+	struct curl_courier_settings set = rig_settings();
+	struct certs certs;
+	SSL_CTX *ctx;
+	struct server *s;
+	struct rig r;
+
+	certs_init(&certs);
+	ctx = certs_context(&certs, &row->spec);
+	s = server_start_tls(answer_all, NULL, ctx);
+	set.ca_file = certs.ca_file;
+	rig_open(&r, set);
+	/* Twice: what a failure leaves behind must not make the next attempt succeed. */
+	for (int i = 0; i < 2; i++) {
+		struct call *c = rig_get(&r, "https://%s:%d/", row->host, server_port(s));
+
+		if (row->error == NULL) {
+			call_answered(c, 200);
+		} else {
+			call_failed(c, "the certificate of ");
+			call_failed(c, row->error);
+		}
+		call_free(c);
+	}
+	T_EQ_INT(server_requests(s), row->error == NULL ? 2 : 0);
+	rig_close(&r);
+	server_stop(s);
+	SSL_CTX_free(ctx);
+	certs_done(&certs);
+}
+
+/* Without a file the system's roots count, and no test authority is among them. */
+TEST(trusts_the_system_when_no_file_is_given)
+{
+	struct certs certs;
+	SSL_CTX *ctx;
+	struct server *s;
+	struct rig r;
+	struct call *c;
+
+	unsetenv("SSL_CERT_FILE");
+	certs_init(&certs);
+	ctx = certs_context(&certs, &good);
+	s = server_start_tls(answer_all, NULL, ctx);
+	rig_open(&r, rig_settings());
+	c = rig_get(&r, "https://localhost:%d/", server_port(s));
+	call_failed(c, "is from an authority that is not trusted here");
+	call_free(c);
+	rig_close(&r);
+	server_stop(s);
+	SSL_CTX_free(ctx);
+	certs_done(&certs);
+}
+
+TEST(refuses_tls_below_1_2)
+{
+	struct curl_courier_settings set = rig_settings();
+	struct certs certs;
+	SSL_CTX *ctx;
+	struct server *s;
+	struct rig r;
+	struct call *c;
+
+	certs_init(&certs);
+	ctx = certs_context(&certs, &good);
+	SSL_CTX_set_security_level(ctx, 0);
+	T_CHECK(SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION) == 1);
+	T_CHECK(SSL_CTX_set_max_proto_version(ctx, TLS1_1_VERSION) == 1);
+	s = server_start_tls(answer_all, NULL, ctx);
+	set.ca_file = certs.ca_file;
+	rig_open(&r, set);
+	c = rig_get(&r, "https://localhost:%d/", server_port(s));
+	call_failed(c, "the TLS handshake with localhost:");
+	call_free(c);
+	T_EQ_INT(server_requests(s), 0);
+	rig_close(&r);
+	server_stop(s);
+	SSL_CTX_free(ctx);
+	certs_done(&certs);
+}
+
+static void speak_plainly(struct conn *c)
+{
+	conn_send(c, STR("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"));
+	conn_hold(c);
+}
+
+static void hang_up(struct conn *c)
+{
+}
+
+TEST(says_what_is_wrong_with_a_handshake)
+{
+	struct curl_courier_settings set = rig_settings();
+	struct server *plain = server_start(speak_plainly, NULL), *stall = server_start(hold, NULL),
+		      *gone = server_start(hang_up, NULL);
+	struct rig r;
+	struct call *c;
+
+	set.connect_timeout_ms = 300;
+	rig_open(&r, set);
+	c = rig_get(&r, "https://127.0.0.1:%d/", server_port(plain));
+	call_failed(c, " does not speak TLS: is it an http:// destination?");
+	call_free(c);
+	c = rig_get(&r, "https://127.0.0.1:%d/", server_port(stall));
+	call_failed(c, "no connection to 127.0.0.1:");
+	call_failed(c, "within 300 ms");
+	call_free(c);
+	c = rig_get(&r, "https://127.0.0.1:%d/", server_port(gone));
+	call_failed(c, "the TLS handshake with 127.0.0.1:");
+	call_free(c);
+	rig_close(&r);
+	server_stop(plain);
+	server_stop(stall);
+	server_stop(gone);
+}
+
+TEST(keeps_tls_connections)
+{
+	struct curl_courier_settings set = rig_settings();
+	struct certs certs;
+	SSL_CTX *ctx;
+	struct server *s;
+	struct call *calls[60];
+	struct rig r;
+
+	certs_init(&certs);
+	ctx = certs_context(&certs, &good);
+	s = server_start_tls(answer_all, NULL, ctx);
+	set.ca_file = certs.ca_file;
+	rig_open(&r, set);
+	for (int i = 0; i < 20; i++) {
+		struct call *c = call_new(&r, "POST", "https://localhost:%d/", server_port(s));
+
+		c->req.body = STR("x");
+		rig_do(c);
+		call_answered(c, 200);
+		call_free(c);
+	}
+	T_EQ_INT(server_connections(s), 1);
+	/* A burst: they wait for nobody's answer, only to see that there is no HTTP/2. */
+	for (int i = 0; i < 60; i++) {
+		calls[i] = call_new(&r, "GET", "https://localhost:%d/", server_port(s));
+		call_send(calls[i]);
+	}
+	rig_wait(&r, 20 + 60);
+	for (int i = 0; i < 60; i++) {
+		call_answered(calls[i], 200);
+		call_free(calls[i]);
+	}
+	T_CHECK(server_connections(s) <= 60);
+	rig_close(&r);
+	server_stop(s);
+	SSL_CTX_free(ctx);
+	certs_done(&certs);
+}
+
+/* One answer, then the connection closes; counts handshakes that went on with an earlier session. */
+static void answer_once(struct conn *c)
+{
+	struct request req;
+
+	if (!conn_request(c, &req))
+		return;
+	if (SSL_session_reused(c->ssl))
+		atomic_fetch_add((atomic_int *)c->arg, 1);
+	conn_send(c, STR("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"));
+}
+
+static const struct {
+	int version;
+} versions[] = { { TLS1_2_VERSION }, { TLS1_3_VERSION } };
+
+TEST_EACH(resumes_tls_sessions_on_new_connections, versions)
+{
+	struct curl_courier_settings set = rig_settings();
+	atomic_int resumed = 0;
+	struct certs certs;
+	SSL_CTX *ctx;
+	struct server *s;
+	struct rig r;
+
+	certs_init(&certs);
+	ctx = certs_context(&certs, &good);
+	T_CHECK(SSL_CTX_set_max_proto_version(ctx, row->version) == 1);
+	s = server_start_tls(answer_once, &resumed, ctx);
+	set.ca_file = certs.ca_file;
+	rig_open(&r, set);
+	for (int i = 0; i < 10; i++) {
+		struct call *c = rig_get(&r, "https://localhost:%d/", server_port(s));
+
+		call_answered(c, 200);
+		call_free(c);
+	}
+	T_EQ_INT(server_connections(s), 10);
+	T_EQ_INT(atomic_load(&resumed), 9);
+	rig_close(&r);
+	server_stop(s);
+	SSL_CTX_free(ctx);
+	certs_done(&certs);
+}
+
+static void answer_forever(struct conn *c)
+{
+	struct request req;
+
+	if (!conn_request(c, &req) || !conn_fmt(c, "HTTP/1.1 200 OK\r\n\r\n"))
+		return;
+	while (conn_send(c, STR("0123456789012345678901234567890123456789")))
+		continue;
+}
+
+TEST(cuts_and_cancels_over_tls)
+{
+	struct curl_courier_settings set = rig_settings();
+	struct certs certs;
+	SSL_CTX *ctx;
+	struct server *s, *quiet;
+	struct rig r;
+	struct call *c;
+
+	certs_init(&certs);
+	ctx = certs_context(&certs, &good);
+	s = server_start_tls(answer_forever, NULL, ctx);
+	quiet = server_start_tls(hold, NULL, ctx);
+	set.ca_file = certs.ca_file;
+	rig_open(&r, set);
+	c = call_new(&r, "GET", "https://localhost:%d/", server_port(s));
+	c->req.answer_bytes_max = 1000;
+	rig_do(c);
+	call_answered(c, 200);
+	T_CHECK(c->req.outcome.body_cut && c->req.outcome.body.n == 1000);
+	call_free(c);
+	c = call_new(&r, "GET", "https://localhost:%d/", server_port(quiet));
+	call_send(c);
+	RIG_UNTIL(&r, server_connections(quiet) == 1);
+	rig_run(&r, 30);
+	courier_cancel(r.courier, &c->req);
+	call_free(c);
+	RIG_UNTIL(&r, server_open(s) == 0 && server_open(quiet) == 0);
+	rig_close(&r);
+	server_stop(s);
+	server_stop(quiet);
+	SSL_CTX_free(ctx);
+	certs_done(&certs);
+}
+
+struct nginx {
+	pid_t pid;
+	int port;
+};
+
+static void write_conf(const struct certs *certs, int port)
+{
+	char path[300];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/nginx.conf", certs->dir);
+	f = fopen(path, "w");
+	check(f != NULL);
+	fprintf(f,
+		"daemon off; master_process off; pid %1$s/nginx.pid; error_log stderr crit;\n"
+		"events { worker_connections 512; }\n"
+		"http { access_log off; client_body_temp_path %1$s; proxy_temp_path %1$s;\n"
+		"fastcgi_temp_path %1$s; uwsgi_temp_path %1$s; scgi_temp_path %1$s;\n"
+		"server { listen 127.0.0.1:%2$d ssl http2; root %1$s; keepalive_requests 100000;\n"
+		"http2_max_concurrent_streams 100;\n"
+		"ssl_certificate %1$s/server.pem; ssl_certificate_key %1$s/server.key;\n"
+		"location /say { return 201 \"$connection $server_protocol $request_method $http_x_a\"; }\n"
+		"location /move { return 302 /say; }\n"
+		"location /large { } } }\n",
+		certs->dir, port);
+	fclose(f);
+	snprintf(path, sizeof(path), "%s/large", certs->dir);
+	f = fopen(path, "w");
+	check(f != NULL);
+	for (int i = 0; i < 300000; i++)
+		fputc('a' + i % 26, f);
+	fclose(f);
+}
+
+/* Skips the test where there is no nginx, or one without HTTP/2. */
+static struct nginx nginx_start(struct certs *certs)
+{
+	struct nginx n;
+	char conf[300];
+	int fd;
+
+	if (access("/usr/sbin/nginx", X_OK) != 0)
+		T_SKIP("nginx is not installed: HTTP/2 is not tested");
+	certs_files(certs, &good);
+	fd = listen_only(1, &n.port);
+	close(fd);
+	write_conf(certs, n.port);
+	snprintf(conf, sizeof(conf), "%s/nginx.conf", certs->dir);
+	n.pid = fork();
+	check(n.pid >= 0);
+	if (n.pid == 0) {
+		execl("/usr/sbin/nginx", "nginx", "-p", certs->dir, "-c", conf, (char *)NULL);
+		_exit(127);
+	}
+	return n;
+}
+
+static void nginx_stop(struct nginx *n)
+{
+	int status;
+
+	kill(n->pid, SIGTERM);
+	T_CHECK(waitpid(n->pid, &status, 0) == n->pid);
+}
+
+static void wait_for_nginx(struct rig *r, const struct nginx *n)
+{
+	bool up = false;
+
+	for (int64_t end_ms = t_now_ms() + 10000; !up; rig_run(r, 5)) {
+		struct call *c = rig_get(r, "https://localhost:%d/say", n->port);
+
+		up = c->req.outcome.status == 201;
+		call_free(c);
+		T_CHECK(t_now_ms() < end_ms);
+	}
+}
+
+static int distinct(int *v, int n)
+{
+	int count = 0;
+
+	for (int i = 0; i < n; i++) {
+		bool is_new = true;
+
+		for (int j = 0; j < i; j++)
+			is_new &= v[j] != v[i];
+		count += is_new;
+	}
+	return count;
+}
+
+static void check_h2_burst(struct rig *r, int port)
+{
+	enum { N = 200 };
+	struct call *c[N];
+	int connection[N], done = r->done;
+
+	for (int i = 0; i < N; i++) {
+		c[i] = call_new(r, "POST", "https://localhost:%d/say", port);
+		call_header(c[i], "X-A", "b");
+		c[i]->req.body = STR("a body");
+		call_send(c[i]);
+	}
+	rig_wait(r, done + N);
+	for (int i = 0; i < N; i++) {
+		call_answered(c[i], 201);
+		T_CHECK(has_text(c[i]->req.outcome.body, " HTTP/2.0 POST b"));
+		connection[i] = atoi(c[i]->req.outcome.body.p);
+		call_free(c[i]);
+	}
+	/* Many requests share a connection. */
+	T_CHECK(distinct(connection, N) <= 20);
+}
+
+TEST(speaks_http_2_where_it_is_offered)
+{
+	struct curl_courier_settings set = rig_settings();
+	struct certs certs;
+	struct nginx n;
+	struct rig r;
+	struct call *c;
+
+	certs_init(&certs);
+	n = nginx_start(&certs);
+	set.ca_file = certs.ca_file;
+	rig_open(&r, set);
+	wait_for_nginx(&r, &n);
+	c = call_new(&r, "PUT", "https://localhost:%d/say", n.port);
+	call_header(c, "x-a", "lower");
+	rig_do(c);
+	call_answered(c, 201);
+	T_CHECK(has_text(c->req.outcome.body, " HTTP/2.0 PUT lower"));
+	T_CHECK(call_answer_header(c, "Content-Length").n > 0);
+	call_free(c);
+	c = call_new(&r, "HEAD", "https://localhost:%d/large", n.port);
+	rig_do(c);
+	call_answered(c, 200);
+	T_EQ_STR(call_answer_header(c, "Content-Length"), "300000");
+	call_free(c);
+	c = call_new(&r, "HEAD", "https://localhost:%d/say", n.port);
+	c->req.body = STR("with a body");
+	rig_do(c);
+	call_answered(c, 201);
+	call_free(c);
+	c = rig_get(&r, "https://localhost:%d/move", n.port);
+	call_answered(c, 302);
+	call_free(c);
+	c = rig_get(&r, "https://localhost:%d/large", n.port);
+	call_answered(c, 200);
+	T_EQ_INT(c->req.outcome.body.n, 300000);
+	call_free(c);
+	c = call_new(&r, "GET", "https://localhost:%d/large", n.port);
+	c->req.answer_bytes_max = 1000;
+	rig_do(c);
+	call_answered(c, 200);
+	T_CHECK(c->req.outcome.body_cut && c->req.outcome.body.n == 1000);
+	call_free(c);
+	check_h2_burst(&r, n.port);
+	check_h2_burst(&r, n.port);
+	rig_close(&r);
+	nginx_stop(&n);
+	certs_done(&certs);
+}
+
+static void cancel_half(struct rig *r, int port)
+{
+	struct call *c[40];
+	int done = r->done;
+
+	for (int i = 0; i < 40; i++) {
+		c[i] = call_new(r, "GET", "https://localhost:%d/large", port);
+		call_send(c[i]);
+	}
+	rig_wait(r, done + 1);
+	for (int i = 0; i < 40; i += 2) {
+		if (c[i]->done == 0)
+			courier_cancel(r->courier, &c[i]->req);
+		else
+			r->done--;
+	}
+	rig_wait(r, done + 20);
+	for (int i = 0; i < 40; i++) {
+		if (i % 2 == 1) {
+			call_answered(c[i], 200);
+			T_EQ_INT(c[i]->req.outcome.body.n, 300000);
+		}
+		call_free(c[i]);
+	}
+}
+
+TEST(cancels_some_of_many_on_one_http_2_connection)
+{
+	struct curl_courier_settings set = rig_settings();
+	struct certs certs;
+	struct nginx n;
+	struct rig r;
+
+	certs_init(&certs);
+	n = nginx_start(&certs);
+	set.ca_file = certs.ca_file;
+	rig_open(&r, set);
+	wait_for_nginx(&r, &n);
+	for (int i = 0; i < 5; i++)
+		cancel_half(&r, n.port);
+	rig_close(&r);
+	nginx_stop(&n);
+	certs_done(&certs);
+}
