@@ -50,6 +50,8 @@ void judge_cancel_asked(struct judge *j, struct msg_id id);
 void judge_cancel_answered(struct judge *j, struct msg_id id, int status, int64_t cancelled);
 /* Retry or delete; id == NULL: all of the user's may be meant. */
 void judge_dlq_asked(struct judge *j, int user, const struct dlq_id *id);
+/* Deletes that are under way: +1 when one is asked for, -1 when it is answered or forgotten. */
+void judge_dlq_deleting(struct judge *j, int user, int by);
 void judge_dlq_deleted(struct judge *j, int user, struct dlq_id id);
 void judge_dlq_retried(struct judge *j, struct dlq_id id, struct msg_id new_id);
 /* The answer was lost or was no: they may be gone or not. */

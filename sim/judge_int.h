@@ -60,6 +60,7 @@ struct judge_user {
 	int64_t pending;
 	int64_t rows;
 	struct judge_dedup dedup[JUDGE_NAMES];
+	int deleting;           /* deletes of dead letters that are not answered */
 	bool dlq_group;         /* a whole group was once acted upon */
 };
 

@@ -260,6 +260,7 @@ static void dlq_done(struct dlq_op *d)
 		else if (!faults(op))
 			judge_dlq_retried(j, d->found[i].id, d->found[i].new_id);
 	}
+	judge_dlq_deleting(j, op->user, d->what == DLQ_DELETE ? -1 : 0);
 	op_free(op);
 }
 
@@ -289,6 +290,7 @@ static void dlq(struct proc *p)
 	world_note(w, "p%d is asked to %s dead letters of user%d", p->slot,
 		   op->dlq.what == DLQ_DELETE ? "delete" : "retry", user);
 	judge_dlq_asked(w->judge, user, group ? NULL : &id);
+	judge_dlq_deleting(w->judge, user, op->dlq.what == DLQ_DELETE ? 1 : 0);
 	engine_dlq(p->engine, &op->dlq);
 }
 
@@ -313,9 +315,12 @@ void load_forget(struct proc *p)
 
 		node = p->ops.next;
 		op = list_entry(node, struct load_op, node);
-		if (op->kind == LOAD_DLQ)
-			judge_dlq_unsure(p->world->judge, op->user,
-					 op->dlq.ids_n > 0 ? &op->dlq_id : NULL);
+		if (op->kind == LOAD_DLQ) {
+			struct judge *j = p->world->judge;
+
+			judge_dlq_unsure(j, op->user, op->dlq.ids_n > 0 ? &op->dlq_id : NULL);
+			judge_dlq_deleting(j, op->user, op->dlq.what == DLQ_DELETE ? -1 : 0);
+		}
 		op_free(op);
 	}
 }

@@ -17,7 +17,8 @@ static const char create_text[] =
 	"CREATE TABLE segment(pos INTEGER PRIMARY KEY, last INTEGER NOT NULL,"
 	" outbox INTEGER NOT NULL, time_min INTEGER NOT NULL, time_max INTEGER NOT NULL,"
 	" data BLOB NOT NULL);"
-	"CREATE TABLE message(seq INTEGER PRIMARY KEY, segment INTEGER NOT NULL, record BLOB NOT NULL,"
+	"CREATE TABLE message(seq INTEGER PRIMARY KEY, segment INTEGER NOT NULL, record BLOB NOT "
+	"NULL,"
 	" body BLOB);"
 	"CREATE TABLE later(seq INTEGER NOT NULL, segment INTEGER NOT NULL,"
 	" PRIMARY KEY(seq, segment)) WITHOUT ROWID;"
@@ -41,7 +42,8 @@ static const char *const sql_text[LOGDB_STATEMENTS] = {
 	[LOGDB_MESSAGE_BODY] = "SELECT body FROM message WHERE seq = ?",
 	[LOGDB_MESSAGE_REMOVE] = "DELETE FROM message WHERE seq = ?",
 	[LOGDB_LATER_ADD] = "INSERT INTO later VALUES(?, ?) ON CONFLICT DO NOTHING",
-	[LOGDB_LATER_LIST] = "SELECT segment FROM later WHERE seq = ? ORDER BY segment DESC LIMIT ?",
+	[LOGDB_LATER_LIST] =
+		"SELECT segment FROM later WHERE seq = ? ORDER BY segment DESC LIMIT ?",
 	[LOGDB_LATER_REMOVE] = "DELETE FROM later WHERE seq = ? AND segment = ?",
 	[LOGDB_LATER_ANY] = "SELECT EXISTS(SELECT 1 FROM later WHERE seq = ?)",
 	[LOGDB_INFO_GET] = "SELECT value FROM info WHERE name = ?",
@@ -141,7 +143,8 @@ void logdb_bind_int(sqlite3_stmt *s, int index, int64_t v)
 void logdb_bind_blob(sqlite3_stmt *s, int index, struct str v)
 {
 	if (s)
-		check(sqlite3_bind_blob64(s, index, v.n ? v.p : "", v.n, SQLITE_STATIC) == SQLITE_OK);
+		check(sqlite3_bind_blob64(s, index, v.n ? v.p : "", v.n, SQLITE_STATIC) ==
+		      SQLITE_OK);
 }
 
 struct str logdb_column(sqlite3_stmt *s, int column)
@@ -326,7 +329,8 @@ void logdb_sync(struct logdb *db, enum logdb_sync sync)
 	check(sync != LOGDB_SYNC_NEVER);
 	if (db->sync == sync || db->sync == LOGDB_SYNC_NEVER)
 		return;
-	exec(db, sync == LOGDB_SYNC_COMMITS ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+	exec(db,
+	     sync == LOGDB_SYNC_COMMITS ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
 	db->sync = sync;
 }
 

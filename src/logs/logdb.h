@@ -34,7 +34,7 @@
 #include "core/event.h"
 
 enum {
-	LOGDB_POS_BITS = 20,             /* of a position, below the milliseconds */
+	LOGDB_POS_BITS = 20, /* of a position, below the milliseconds */
 	LOGDB_PAGE_BYTES = 8192,
 	LOGDB_CACHE_KB = 1024,           /* page cache of one open file */
 	LOGDB_CHECKPOINT_PAGES = 1000,   /* of WAL */
@@ -46,7 +46,8 @@ enum {
 	LOGDB_EXPIRE_SEGMENTS = 32,      /* let go in one transaction */
 	LOGDB_VACUUM_PAGES = 128,        /* given back to the file system after it */
 	LOGDB_KNOWN_MAX = 500 * 1000,    /* entries looked back at for events handed over twice */
-	LOGDB_TRAIL_MAX = 10 * 1000,     /* segments of one message that are looked at, besides its first */
+	LOGDB_TRAIL_MAX =
+		10 * 1000, /* segments of one message that are looked at, besides its first */
 };
 
 #define LOGDB_TIME_MS_MAX ((int64_t)1 << 42) /* the year 2109; later times are cut to it */
@@ -67,38 +68,55 @@ enum logdb_sync {
 };
 
 enum logdb_sql {
-	LOGDB_BEGIN_WRITE, LOGDB_BEGIN_READ, LOGDB_COMMIT, LOGDB_ROLLBACK,
-	LOGDB_SEGMENT_ADD, LOGDB_SEGMENT_FIRST, LOGDB_SEGMENT_AT, LOGDB_SEGMENT_AFTER,
+	LOGDB_BEGIN_WRITE,
+	LOGDB_BEGIN_READ,
+	LOGDB_COMMIT,
+	LOGDB_ROLLBACK,
+	LOGDB_SEGMENT_ADD,
+	LOGDB_SEGMENT_FIRST,
+	LOGDB_SEGMENT_AT,
+	LOGDB_SEGMENT_AFTER,
 	LOGDB_SEGMENT_REMOVE,
-	LOGDB_MESSAGE_ADD, LOGDB_MESSAGE_SEGMENT, LOGDB_MESSAGE_RECORD, LOGDB_MESSAGE_BODY,
+	LOGDB_MESSAGE_ADD,
+	LOGDB_MESSAGE_SEGMENT,
+	LOGDB_MESSAGE_RECORD,
+	LOGDB_MESSAGE_BODY,
 	LOGDB_MESSAGE_REMOVE,
-	LOGDB_LATER_ADD, LOGDB_LATER_LIST, LOGDB_LATER_REMOVE, LOGDB_LATER_ANY,
-	LOGDB_INFO_GET, LOGDB_INFO_SET, LOGDB_LAST,
-	LOGDB_PAGES, LOGDB_PAGES_FREE, LOGDB_VACUUM,
+	LOGDB_LATER_ADD,
+	LOGDB_LATER_LIST,
+	LOGDB_LATER_REMOVE,
+	LOGDB_LATER_ANY,
+	LOGDB_INFO_GET,
+	LOGDB_INFO_SET,
+	LOGDB_LAST,
+	LOGDB_PAGES,
+	LOGDB_PAGES_FREE,
+	LOGDB_VACUUM,
 	LOGDB_STATEMENTS,
 };
 
 struct logdb {
 	sqlite3 *sql;
 	sqlite3_stmt *statement[LOGDB_STATEMENTS]; /* prepared when first used */
-	int error;          /* SQLite's extended code of the first failure; SQLITE_OK = none */
-	int error_system;   /* errno that belongs to it */
+	int error;        /* SQLite's extended code of the first failure; SQLITE_OK = none */
+	int error_system; /* errno that belongs to it */
 	char error_text[160];
-	int64_t last;       /* greatest position given; 0 = none yet */
-	int64_t skew_ms;    /* greatest distance of a position from its entry's time */
-	uint64_t outbox;    /* outbox position taken in */
+	int64_t last;    /* greatest position given; 0 = none yet */
+	int64_t skew_ms; /* greatest distance of a position from its entry's time */
+	uint64_t outbox; /* outbox position taken in */
 	enum logdb_sync sync;
-	char *path;         /* owned */
-	dev_t dev;          /* which file it is, to see when another one has its name */
+	char *path; /* owned */
+	dev_t dev;  /* which file it is, to see when another one has its name */
 	ino_t ino;
-	char *user;         /* whose entries it holds; owned; NULL when reading */
+	char *user; /* whose entries it holds; owned; NULL when reading */
 };
 
 /* ---- logdb.c ---------------------------------------------------------------------------------------- */
 
 /* Opens the file for writing, making it first when there is none and the user is given, or for reading. Takes the
  * path and frees it in the end. Whatever the result, the handle must be closed. */
-must_use enum logdb_result logdb_open_write(struct logdb *db, char *path, struct str user, bool ephemeral);
+must_use enum logdb_result logdb_open_write(struct logdb *db, char *path, struct str user,
+					    bool ephemeral);
 must_use enum logdb_result logdb_open_read(struct logdb *db, char *path);
 /* Rolls back what is not committed. With `checkpoint`, what is in the WAL is moved into the file and the WAL is removed
  * (if nobody else has it open); not for a file with an error, or one that may not be the one of its name any more. */
@@ -116,7 +134,8 @@ sqlite3_stmt *logdb_sql(struct logdb *db, enum logdb_sql which); /* NULL once th
 bool logdb_row(struct logdb *db, sqlite3_stmt *s);
 void logdb_end(sqlite3_stmt *s);
 void logdb_run(struct logdb *db, enum logdb_sql which); /* one without parameters */
-int64_t logdb_value(struct logdb *db, sqlite3_stmt *s); /* first column of the only row; 0 when none */
+int64_t logdb_value(struct logdb *db,
+		    sqlite3_stmt *s); /* first column of the only row; 0 when none */
 void logdb_bind_int(sqlite3_stmt *s, int index, int64_t v); /* s may be NULL */
 void logdb_bind_blob(sqlite3_stmt *s, int index, struct str v);
 struct str logdb_column(sqlite3_stmt *s, int column); /* valid until the next step */
@@ -139,7 +158,7 @@ struct logdb_entry {
 struct logdb_segment {
 	int64_t pos, last; /* of its first and last entry */
 	int64_t time_min_ms, time_max_ms;
-	struct str data;   /* in the arena it was read into */
+	struct str data; /* in the arena it was read into */
 };
 
 /* Unpacks a segment into the arena. Broken data is an error of the file. */
@@ -181,7 +200,8 @@ must_use enum logdb_result logdb_expire(struct logdb *db, int64_t now_ms, int64_
 /* The first segment; the one that holds `pos` or else is the nearest before it; the nearest that begins after it. Its
  * data is read into the arena; false when there is none. */
 bool logdb_read_first(struct logdb *db, struct arena *a, struct logdb_segment *ret_segment);
-bool logdb_read_at(struct logdb *db, struct arena *a, int64_t pos, struct logdb_segment *ret_segment);
+bool logdb_read_at(struct logdb *db, struct arena *a, int64_t pos,
+		   struct logdb_segment *ret_segment);
 bool logdb_read_after(struct logdb *db, struct arena *a, int64_t pos,
 		      struct logdb_segment *ret_segment);
 /* The message's record, without a body that was cut off from it; false when the file has none. The message

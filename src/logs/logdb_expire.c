@@ -77,7 +77,8 @@ enum logdb_result logdb_expire(struct logdb *db, int64_t now_ms, int64_t retenti
 	logdb_run(db, LOGDB_BEGIN_WRITE);
 	for (int i = 0; i < LOGDB_EXPIRE_SEGMENTS && more && db->error == SQLITE_OK; i++) {
 		empty = !logdb_read_first(db, &a, &segment);
-		more = !empty && is_over(&x, segment.time_min_ms) && is_over(&x, segment.time_max_ms);
+		more = !empty && is_over(&x, segment.time_min_ms) &&
+		       is_over(&x, segment.time_max_ms);
 		if (more)
 			remove_segment(db, &a, &segment);
 		arena_reset(&a);

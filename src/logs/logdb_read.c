@@ -22,7 +22,8 @@ bool logdb_read_first(struct logdb *db, struct arena *a, struct logdb_segment *r
 	return take_segment(db, a, logdb_sql(db, LOGDB_SEGMENT_FIRST), ret_segment);
 }
 
-bool logdb_read_at(struct logdb *db, struct arena *a, int64_t pos, struct logdb_segment *ret_segment)
+bool logdb_read_at(struct logdb *db, struct arena *a, int64_t pos,
+		   struct logdb_segment *ret_segment)
 {
 	sqlite3_stmt *s = logdb_sql(db, LOGDB_SEGMENT_AT);
 

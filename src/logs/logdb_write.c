@@ -19,14 +19,14 @@ struct known {
 struct write {
 	struct logdb *db;
 	const struct logdb_batch *batch;
-	struct arena arena;         /* for one event */
+	struct arena arena;          /* for one event */
 	struct buf record, redacted; /* of one event too */
-	struct buf data;            /* of the segment being packed */
+	struct buf data;             /* of the segment being packed */
 	struct logdb_segment segment;
-	size_t events;              /* in it */
-	uint64_t seen[SEEN_SLOTS];  /* messages that are linked to it; 0 = free */
+	size_t events;             /* in it */
+	uint64_t seen[SEEN_SLOTS]; /* messages that are linked to it; 0 = free */
 	int64_t skew_ms;
-	bool looked_back;           /* `known` is loaded */
+	bool looked_back; /* `known` is loaded */
 	struct known known;
 	size_t written;
 };
@@ -41,8 +41,8 @@ static struct str cut(struct str s, size_t bytes_max)
 /* Events that are alike in all of this, the millisecond included, count as one when they come again. */
 static uint64_t identity(const struct event *e)
 {
-	int64_t parts[] = { logdb_time_cut(e->time_ms), (int64_t)e->state,  (int64_t)e->id.seq,
-			    (int64_t)e->id.nonce,       e->retried,         e->next_delivery_ms,
+	int64_t parts[] = { logdb_time_cut(e->time_ms), (int64_t)e->state, (int64_t)e->id.seq,
+			    (int64_t)e->id.nonce,       e->retried,        e->next_delivery_ms,
 			    e->response_status,         e->duration_ms };
 
 	return str_hash(e->error, str_hash(str_n(parts, sizeof(parts)), 0));
@@ -77,8 +77,8 @@ static void look_back(struct write *w)
 	}
 	k->key = xcalloc(LOGDB_KNOWN_MAX, sizeof(*k->key));
 	arena_init(&a);
-	while (k->n <= LOGDB_KNOWN_MAX - LOGDB_SEGMENT_EVENTS && logdb_read_at(w->db, &a, pos, &s) &&
-	       s.last >> LOGDB_POS_BITS >= time_min_ms) {
+	while (k->n <= LOGDB_KNOWN_MAX - LOGDB_SEGMENT_EVENTS &&
+	       logdb_read_at(w->db, &a, pos, &s) && s.last >> LOGDB_POS_BITS >= time_min_ms) {
 		size_t n;
 		struct logdb_entry *v = logdb_unpack(w->db, &a, &s, &n);
 
@@ -184,7 +184,9 @@ static void link_message(struct write *w, const struct event *e)
 
 static void begin_segment(struct write *w, int64_t pos, int64_t time_ms)
 {
-	w->segment = (struct logdb_segment){ .pos = pos, .time_min_ms = time_ms, .time_max_ms = time_ms };
+	w->segment = (struct logdb_segment){ .pos = pos,
+					     .time_min_ms = time_ms,
+					     .time_max_ms = time_ms };
 	w->events = 0;
 	memset(w->seen, 0, sizeof(w->seen));
 	buf_reset(&w->data);
@@ -256,7 +258,8 @@ static void save_skew(struct write *w)
 	w->db->skew_ms = w->skew_ms;
 }
 
-enum logdb_result logdb_write(struct logdb *db, const struct logdb_batch *batch, size_t *ret_written)
+enum logdb_result logdb_write(struct logdb *db, const struct logdb_batch *batch,
+			      size_t *ret_written)
 {
 	struct write w = { .db = db, .batch = batch, .skew_ms = db->skew_ms };
 

@@ -32,7 +32,7 @@ struct logfiles {
 	bool ephemeral;
 	size_t open_max;
 	struct map by_name;
-	struct list used; /* least recently first */
+	struct list used;                /* least recently first */
 	struct logfiles_trouble trouble; /* why the last file could not be had */
 };
 

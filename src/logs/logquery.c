@@ -10,9 +10,10 @@
 #include "logs/logrender.h"
 
 enum {
-	VERDICTS = 2048,          /* messages whose match is remembered */
-	TRAILS_MAX = 100 * 1000,  /* segments looked up for all message ids of a query */
-	BYTES_PER_WORK = 512,     /* of a segment, that weigh as much as an entry */
+	VERDICTS = 2048,         /* messages whose match is remembered */
+	TRAILS_MAX = 100 * 1000, /* segments looked up for all message ids of a query */
+	BYTES_PER_WORK = 512,    /* of a segment, that weigh as much as an entry */
+	MESSAGE_WORK = 3,        /* what looking up a message weighs */
 };
 
 struct verdict {
@@ -23,30 +24,30 @@ struct verdict {
 /* The order in which segments are visited, and the positions that count. */
 struct walk {
 	bool descending;
-	int64_t first, last;  /* inclusive; first <= last unless nothing can match */
+	int64_t first, last; /* inclusive; first <= last unless nothing can match */
 	bool started;
-	int64_t at;           /* position of the segment visited last */
-	bool by_trail;        /* only the segments in `trail` */
-	struct buf trail;     /* int64 positions, ascending, each once */
-	size_t trail_at;      /* how many of them were visited */
+	int64_t at;       /* position of the segment visited last */
+	bool by_trail;    /* only the segments in `trail` */
+	struct buf trail; /* int64 positions, ascending, each once */
+	size_t trail_at;  /* how many of them were visited */
 };
 
 struct page {
 	struct logdb *db;
 	struct logs_query *q;
-	struct filter of_event;   /* what the filter asks of the event itself */
-	struct filter of_msg;     /* what it asks of the message */
+	struct filter of_event; /* what the filter asks of the event itself */
+	struct filter of_msg;   /* what it asks of the message */
 	bool asks_msg;
-	struct buf seqs;          /* uint64 of the message ids that are asked for, ascending, each once */
+	struct buf seqs; /* uint64 of the message ids that are asked for, ascending, each once */
 	struct walk walk;
-	struct arena segment;     /* the present segment */
-	struct arena msg;         /* the message looked at */
+	struct arena segment; /* the present segment */
+	struct arena msg;     /* the message looked at */
 	struct verdict *verdict;
 	struct json_out j;
 	size_t bytes_max, count_max, count;
 	size_t work;
-	int64_t looked_at;        /* position of the latest entry that was shown or did not match */
-	bool more;                /* behind it is a match, or there may be one */
+	int64_t looked_at; /* position of the latest entry that was shown or did not match */
+	bool more;         /* behind it is a match, or there may be one */
 };
 
 /* ---- cursors ---------------------------------------------------------------------------------------- */
@@ -60,13 +61,13 @@ static void put_cursor(struct json_out *j, int64_t pos)
 	json_kstr(j, STR("cursor"), str_n(text, (size_t)n));
 }
 
-static bool parse_cursor(struct str text, int64_t *ret_pos)
+bool logquery_cursor_parse(struct str text, int64_t *ret_pos)
 {
 	struct str rest = text, ms_text = str_cut(&rest, '-');
 	uint64_t ms, n;
 
-	if (!str_u64(ms_text, &ms) || !str_u64(rest, &n) || ms > (uint64_t)LOGDB_TIME_MS_MAX * 2 - 2 ||
-	    n >> LOGDB_POS_BITS)
+	if (!str_u64(ms_text, &ms) || !str_u64(rest, &n) ||
+	    ms > (uint64_t)LOGDB_TIME_MS_MAX * 2 - 2 || n >> LOGDB_POS_BITS)
 		return false;
 	*ret_pos = (int64_t)(ms << LOGDB_POS_BITS | n);
 	return true;
@@ -196,6 +197,7 @@ static bool match_msg(struct page *p, struct msg_id id)
 	if (v->seq == id.seq)
 		return v->match;
 	arena_reset(&p->msg);
+	p->work += MESSAGE_WORK;
 	if (!logdb_read_message(p->db, &p->msg, id.seq, &m))
 		m = nameless(id);
 	*v = (struct verdict){ id.seq, filter_match_msg(&p->of_msg, &m) };
@@ -294,7 +296,7 @@ static bool set_walk(struct page *p)
 	w->descending = f->latest_first;
 	walk_range(w, f, logdb_value(p->db, logdb_info(p->db, "skew_ms")));
 	if (f->cursor.n) {
-		if (!parse_cursor(f->cursor, &cursor))
+		if (!logquery_cursor_parse(f->cursor, &cursor))
 			return problem_set(&p->q->problem, 400,
 					   "cursor must be one that an earlier answer gave");
 		if (w->descending && cursor - 1 < w->last)
@@ -364,7 +366,8 @@ static void list(struct logdb *db, struct logs_query *q)
 /* ---- one message ------------------------------------------------------------------------------------ */
 
 /* The message's latest entry. */
-static bool read_latest(struct logdb *db, struct arena *a, struct msg_id id, struct event *ret_event)
+static bool read_latest(struct logdb *db, struct arena *a, struct msg_id id,
+			struct event *ret_event)
 {
 	struct logdb_segment s;
 	struct logdb_entry *v;
@@ -375,7 +378,8 @@ static bool read_latest(struct logdb *db, struct arena *a, struct msg_id id, str
 	buf_init(&trail, TRAILS_MAX * sizeof(int64_t));
 	logdb_read_trail(db, id.seq, &trail);
 	sort_numbers(&trail);
-	got = trail.n && logdb_read_at(db, a, ((int64_t *)trail.p)[trail.n / sizeof(int64_t) - 1], &s);
+	got = trail.n &&
+	      logdb_read_at(db, a, ((int64_t *)trail.p)[trail.n / sizeof(int64_t) - 1], &s);
 	buf_done(&trail);
 	if (!got)
 		return false;
@@ -434,6 +438,6 @@ void logquery_nothing(struct logs_query *q)
 	q->found = false;
 	q->problem = (struct problem){ 0 };
 	if (q->kind == LOGS_LIST)
-		buf_add(&q->body, q->both_keys ? STR("{\"logs\":[],\"events\":[]}")
-					       : STR("{\"events\":[]}"));
+		buf_add(&q->body,
+			q->both_keys ? STR("{\"logs\":[],\"events\":[]}") : STR("{\"events\":[]}"));
 }

@@ -12,4 +12,7 @@ void logquery_run(struct logdb *db, struct logs_query *q);
 /* The answer of a log without entries; replaces results that were made before. */
 void logquery_nothing(struct logs_query *q);
 
+/* "<ms>-<n>" as the position it stands for, in 0..INT64_MAX-1. */
+must_use bool logquery_cursor_parse(struct str text, int64_t *ret_pos);
+
 #endif

@@ -32,7 +32,8 @@ static enum logdb_result run(struct logreader *r, const char *name, struct logs_
 	return result;
 }
 
-bool logreader_answer(struct logreader *r, struct logs_query *q, struct logwriter_finding *ret_finding)
+bool logreader_answer(struct logreader *r, struct logs_query *q,
+		      struct logwriter_finding *ret_finding)
 {
 	char name[LOGFILES_NAME_BYTES];
 	enum logdb_result result;

@@ -11,7 +11,8 @@
 
 struct logreader {
 	struct logfiles files;
-	pthread_mutex_t reading; /* held while `files` is in use: the writer takes it before a file goes away */
+	pthread_mutex_t
+		reading; /* held while `files` is in use: the writer takes it before a file goes away */
 };
 
 void logreader_init(struct logreader *r, const char *dir, size_t files_open_max);

@@ -15,8 +15,8 @@ enum {
 	FILES_OPEN_DEFAULT = 64,
 	BODY_BYTES_DEFAULT = 1 << 20,
 	BACKLOG_BYTES_DEFAULT = 64 << 20,
-	ROUND_BYTES = 4 << 20,     /* hand-overs that one round takes together */
-	ROUND_EVERY_MS = 50,       /* from the end of a round to the next, unless somebody waits for it */
+	ROUND_BYTES = 4 << 20, /* hand-overs that one round takes together */
+	ROUND_EVERY_MS = 50, /* from the end of a round to the next, unless somebody waits for it */
 	TAKE_OVERHEAD_BYTES = 128, /* of a hand-over, counted with its events */
 };
 
@@ -38,8 +38,9 @@ struct queries {
 
 struct logs {
 	struct logs_settings settings;
-	struct logwriter writer;   /* the writer's thread */
-	struct logreader reader;   /* the answering thread, and what the writer must do under its lock */
+	struct logwriter writer; /* the writer's thread */
+	struct logreader
+		reader; /* the answering thread, and what the writer must do under its lock */
 	pthread_t write_thread, read_thread;
 	_Atomic uint64_t committed;
 
@@ -49,8 +50,8 @@ struct logs {
 	struct work *work, **work_end;
 	size_t backlog_bytes;
 	struct queries waiting, answered;
-	int64_t now_ms;            /* the latest that was told */
-	bool sweep;                /* time has passed since the last pass over the files was asked for */
+	int64_t now_ms; /* the latest that was told */
+	bool sweep;     /* time has passed since the last pass over the files was asked for */
 	bool closing;
 };
 

@@ -6,7 +6,8 @@
  * once) and begun anew; the log then lacks entries, and nothing else happens.
  *
  * Each file remembers the outbox position it has taken in, and events that are handed over again (after a
- * crash, in whatever pieces) are compared with its last entries, so they are kept once.
+ * crash, in whatever pieces) are compared with its last entries, so they are kept once. (Two events of one message
+ * that are alike in state, numbers, error and millisecond are taken for one then.)
  *
  * The owner (engine) moves events: it reads the outbox, calls logs_take, and trims the outbox up to the position that
  * logs_committed reports. All functions are called from its thread; none of them waits for a disk, except
@@ -34,11 +35,11 @@
 struct logs;
 
 struct logs_settings {
-	const char *dir;        /* one file per user below it; created when needed */
-	bool threaded;          /* false: everything runs inside the calls (tests) */
-	bool ephemeral;         /* synchronous=OFF */
-	size_t files_open_max;  /* of each thread; the least recently used one is closed; 0 = 64 */
-	size_t body_bytes_max;  /* message and response bodies are cut to this in the log; 0 = 1 MiB */
+	const char *dir;       /* one file per user below it; created when needed */
+	bool threaded;         /* false: everything runs inside the calls (tests) */
+	bool ephemeral;        /* synchronous=OFF */
+	size_t files_open_max; /* of each thread; the least recently used one is closed; 0 = 64 */
+	size_t body_bytes_max; /* message and response bodies are cut to this in the log; 0 = 1 MiB */
 	size_t backlog_bytes_max; /* of events handed over and not committed yet; 0 = 64 MiB */
 	/* How long a user's entries are kept, seconds; 0 = for ever. Called on the writer thread, must be
 	 * thread-safe; NULL = 3 days for all. */
@@ -57,7 +58,8 @@ void logs_close(struct logs *l);
 /* Hands over the packed events of the outbox behind position `after` up to `pos`; copied. Each call goes on where the
  * one before ended. False when the writer is behind (the caller keeps them in the outbox and tries again later): never
  * blocks. One hand-over is taken however long it is when nothing else waits. */
-must_use bool logs_take(struct logs *l, struct str events, uint64_t after, uint64_t pos, int64_t now_ms);
+must_use bool logs_take(struct logs *l, struct str events, uint64_t after, uint64_t pos,
+			int64_t now_ms);
 /* Everything up to this position is durable in the files (or was given up with a file that cannot be
  * written). 0 until something was committed. */
 uint64_t logs_committed(const struct logs *l);
@@ -70,30 +72,33 @@ enum logs_query_kind {
 };
 
 enum {
-	LOGS_BARRIER_MS = 2000,        /* how long a query waits for not_before_pos */
-	LOGS_PAGE_BYTES = 8 << 20,     /* a page that has become as long ends, with a cursor */
-	LOGS_WORK_MAX = 200 * 1000,    /* entries looked at for one page; then it ends, with a cursor */
+	LOGS_BARRIER_MS = 2000,    /* how long a query waits for not_before_pos */
+	LOGS_PAGE_BYTES = 8 << 20, /* a page that has become as long ends, with a cursor */
+	LOGS_WORK_MAX =
+		200 *
+		1000, /* entries looked at for one page, where a message that is looked at weighs
+					* as three; then it ends, with a cursor */
 };
 
 /* What the strings in here point to lives until `done` is called. */
 struct logs_query {
 	enum logs_query_kind kind;
 	struct str user;
-	struct filter filter;       /* LIST */
-	bool both_keys;             /* LIST: the array as "logs" and "events" (GET /v2/logs), else "events" */
-	struct msg_id id;           /* MESSAGE */
+	struct filter filter; /* LIST */
+	bool both_keys;   /* LIST: the array as "logs" and "events" (GET /v2/logs), else "events" */
+	struct msg_id id; /* MESSAGE */
 	int64_t grace_ms;
 	int64_t now_ms;
-	uint64_t not_before_pos;    /* answer only when entries up to this position are in (0 = at once);
+	uint64_t not_before_pos; /* answer only when entries up to this position are in (0 = at once);
 				     * after LOGS_BARRIER_MS it answers with what there is */
 	void (*done)(struct logs_query *q); /* from logs_poll, on the owner's thread */
 	void *arg;
 	/* results */
-	struct problem problem;     /* status 0 = fine */
-	struct buf body;            /* the complete JSON answer; freed by the caller */
-	bool found;                 /* MESSAGE */
-	struct logs_query *next;    /* private */
-	int64_t deadline_ms;        /* private */
+	struct problem problem;  /* status 0 = fine */
+	struct buf body;         /* the complete JSON answer; freed by the caller */
+	bool found;              /* MESSAGE */
+	struct logs_query *next; /* private */
+	int64_t deadline_ms;     /* private */
 };
 
 void logs_query(struct logs *l, struct logs_query *q);

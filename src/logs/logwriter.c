@@ -62,7 +62,8 @@ static bool set_aside(struct logwriter *w, const char *name, const char *why, in
 		return false;
 	atomic_fetch_add(&w->counts.files_set_aside, 1);
 	if (log_allowed(&w->told_aside, LOGWRITER_LINES_PER_MINUTE, now_ms))
-		log_warn(MODULE, "the log file %s is broken (%s); it was set aside and begun anew", name, why);
+		log_warn(MODULE, "the log file %s is broken (%s); it was set aside and begun anew",
+			 name, why);
 	return true;
 }
 
@@ -82,7 +83,8 @@ void logwriter_forget(struct logwriter *w, struct str user)
 	remove_file(w, name);
 }
 
-void logwriter_found_broken(struct logwriter *w, const struct logwriter_finding *finding, int64_t now_ms)
+void logwriter_found_broken(struct logwriter *w, const struct logwriter_finding *finding,
+			    int64_t now_ms)
 {
 	const struct logfiles_trouble *t = &finding->trouble;
 
@@ -95,7 +97,9 @@ static void drop_events(struct logwriter *w, size_t n, const char *name, int64_t
 	uint64_t total = atomic_fetch_add(&w->counts.events_dropped, n) + n;
 
 	if (log_allowed(&w->told_dropped, 1, now_ms))
-		log_error(MODULE, "the log file %s cannot be written (%s); its events are dropped, %llu so far",
+		log_error(MODULE,
+			  "the log file %s cannot be written (%s); its events are dropped, %llu so "
+			  "far",
 			  name, w->files.trouble.text, (unsigned long long)total);
 }
 
@@ -211,7 +215,9 @@ void logwriter_round(struct logwriter *w, const struct logwriter_take *takes, in
 	for (const struct logwriter_take *t = takes; t; t = t->next) {
 		if (!sort_events(&r, t)) {
 			atomic_fetch_add(&w->counts.events_dropped, 1);
-			log_error(MODULE, "events up to position %llu are broken; the rest of them is dropped",
+			log_error(MODULE,
+				  "events up to position %llu are broken; the rest of them is "
+				  "dropped",
 				  (unsigned long long)t->pos);
 		}
 		pos = t->pos;
@@ -270,7 +276,8 @@ static void sweep_entry(struct logwriter *w, const char *name, int64_t now_ms)
 			(void)unlinkat(dirfd(w->sweep), name, 0);
 		return;
 	}
-	if (s.n > ending.n && s.n < LOGFILES_NAME_BYTES && str_eq(str_from(s, s.n - ending.n), ending))
+	if (s.n > ending.n && s.n < LOGFILES_NAME_BYTES &&
+	    str_eq(str_from(s, s.n - ending.n), ending))
 		snprintf(w->sweep_name, sizeof(w->sweep_name), "%s", name);
 }
 

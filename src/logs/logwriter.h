@@ -16,11 +16,12 @@
 #include "logs/logfiles.h"
 
 enum {
-	LOGWRITER_SWEEP_EVERY_MS = 10 * 60 * 1000,             /* every file is looked at for old entries */
-	LOGWRITER_ASIDE_KEPT_MS = 7 * 24 * 60 * 60 * 1000,     /* a file that was set aside is kept that long */
+	LOGWRITER_SWEEP_EVERY_MS = 10 * 60 * 1000, /* every file is looked at for old entries */
+	LOGWRITER_ASIDE_KEPT_MS =
+		7 * 24 * 60 * 60 * 1000, /* a file that was set aside is kept that long */
 	LOGWRITER_RETENTION_DEFAULT_S = 3 * 24 * 60 * 60,
-	LOGWRITER_LINES_PER_MINUTE = 10,                       /* about files that were set aside */
-	LOGWRITER_SYNC_TOGETHER = 8,                           /* files of a round from which they are synced by one call */
+	LOGWRITER_LINES_PER_MINUTE = 10, /* about files that were set aside */
+	LOGWRITER_SYNC_TOGETHER = 8, /* files of a round from which they are synced by one call */
 };
 
 /* Longer retentions are cut to this, seconds: 100 years. */
@@ -47,10 +48,10 @@ struct logwriter {
 	struct logfiles files;
 	struct logwriter_counts counts;
 	struct log_limit told_dropped, told_aside, told_sync;
-	enum logdb_sync sync;   /* of the present round */
-	DIR *sweep;             /* a pass over the files is under way */
+	enum logdb_sync sync;                 /* of the present round */
+	DIR *sweep;                           /* a pass over the files is under way */
 	char sweep_name[LOGFILES_NAME_BYTES]; /* the file it is at; empty = the next one */
-	int64_t sweep_next_ms;  /* when the next pass begins; 0 = not known yet */
+	int64_t sweep_next_ms;                /* when the next pass begins; 0 = not known yet */
 };
 
 /* A hand-over: the events of the source behind position `after` up to `pos`. */
@@ -74,7 +75,8 @@ struct logwriter_finding {
 	char name[LOGFILES_NAME_BYTES];
 	struct logfiles_trouble trouble;
 };
-void logwriter_found_broken(struct logwriter *w, const struct logwriter_finding *finding, int64_t now_ms);
+void logwriter_found_broken(struct logwriter *w, const struct logwriter_finding *finding,
+			    int64_t now_ms);
 
 /* Does a small piece of a pass over all files that lets old entries go. True when there is more to do now. */
 bool logwriter_sweep(struct logwriter *w, int64_t now_ms);

@@ -32,8 +32,11 @@ static double seconds(clockid_t clock)
 
 static void bench_init(struct bench *b, const char *dir)
 {
-	struct logwriter_settings settings = { .dir = dir, .files_open_max = 64, .body_bytes_max = 1 << 20,
-					       .readers = &b->readers, .reading = &b->reading };
+	struct logwriter_settings settings = { .dir = dir,
+					       .files_open_max = 64,
+					       .body_bytes_max = 1 << 20,
+					       .readers = &b->readers,
+					       .reading = &b->reading };
 
 	*b = (struct bench){ .now_ms = 1700000000000 };
 	check(logfiles_make_dir(dir) == 0);
@@ -63,11 +66,19 @@ static struct header got[] = { { { "Content-Length", 14 }, { "2", 1 } },
 
 static void put_life(struct bench *b, struct str user, struct str body, struct str label)
 {
-	struct msg m = { .id = msg_id_next(&b->seq, b->now_ms, &b->rng), .user = user,
-			 .url = STR("https://example.com/api/webhook"), .method = STR("POST"),
-			 .header = { sent, countof(sent) }, .body = body, .created_ms = b->now_ms,
-			 .not_before_ms = b->now_ms, .timeout_ms = 30000, .retries_max = 3,
-			 .flow_period_s = 1, .caller_ip = STR("127.0.0.1"), .labels = label };
+	struct msg m = { .id = msg_id_next(&b->seq, b->now_ms, &b->rng),
+			 .user = user,
+			 .url = STR("https://example.com/api/webhook"),
+			 .method = STR("POST"),
+			 .header = { sent, countof(sent) },
+			 .body = body,
+			 .created_ms = b->now_ms,
+			 .not_before_ms = b->now_ms,
+			 .timeout_ms = 30000,
+			 .retries_max = 3,
+			 .flow_period_s = 1,
+			 .caller_ip = STR("127.0.0.1"),
+			 .labels = label };
 	struct event e = { .time_ms = b->now_ms, .state = EVENT_CREATED, .user = user, .id = m.id };
 
 	buf_reset(&b->record);
@@ -87,7 +98,9 @@ static void put_life(struct bench *b, struct str user, struct str body, struct s
 /* Returns the CPU seconds of the round. */
 static double give(struct bench *b)
 {
-	struct logwriter_take take = { .events = buf_str(&b->events), .after = b->pos, .pos = b->pos + 1 };
+	struct logwriter_take take = { .events = buf_str(&b->events),
+				       .after = b->pos,
+				       .pos = b->pos + 1 };
 	double start = seconds(CLOCK_PROCESS_CPUTIME_ID);
 
 	logwriter_round(&b->writer, &take, b->now_ms);
@@ -109,8 +122,8 @@ static void bench_write(const char *dir, size_t per_commit, size_t body_bytes, s
 		b.now_ms += 50;
 		cpu += give(&b);
 	}
-	printf("write: %5zu messages a commit, body %5zu bytes: %6.2f us CPU a message\n", per_commit,
-	       body_bytes, cpu / (double)messages * 1e6);
+	printf("write: %5zu messages a commit, body %5zu bytes: %6.2f us CPU a message\n",
+	       per_commit, body_bytes, cpu / (double)messages * 1e6);
 	bench_done(&b);
 	free(body);
 }
@@ -131,7 +144,8 @@ static void bench_users(const char *dir, int users)
 		}
 		b.now_ms += 50;
 		cpu = give(&b);
-		printf("users: %4d, one message each, round %d%s: %6.0f us CPU, %6.0f us a user's commit\n",
+		printf("users: %4d, one message each, round %d%s: %6.0f us CPU, %6.0f us a user's "
+		       "commit\n",
 		       users, round, round ? "" : " (files made)", cpu / users * 1e6,
 		       (seconds(CLOCK_MONOTONIC) - start) / users * 1e6);
 	}
@@ -141,9 +155,17 @@ static void bench_users(const char *dir, int users)
 /* ---- queries ---------------------------------------------------------------------------------------- */
 
 static const char *const queries[] = {
-	"count=100", "", "count=100&order=earliestFirst", "state=DELIVERED&count=100", "state=FAILED",
-	"label=rare&count=100", "label=none", "host=example.com&count=100", "url=https://example.com/none",
-	"fromDate=1700000000000&toDate=1700000001000&count=100", "messageId=$",
+	"count=100",
+	"",
+	"count=100&order=earliestFirst",
+	"state=DELIVERED&count=100",
+	"state=FAILED",
+	"label=rare&count=100",
+	"label=none",
+	"host=example.com&count=100",
+	"url=https://example.com/none",
+	"fromDate=1700000000000&toDate=1700000001000&count=100",
+	"messageId=$",
 };
 
 static void bench_query(struct bench *b, struct logdb *db, const char *query)
@@ -156,8 +178,9 @@ static void bench_query(struct bench *b, struct logdb *db, const char *query)
 	char id[MSG_ID_LEN + 1];
 
 	msg_id_text(id, (struct msg_id){ b->seq, 0 });
-	source.query = str_has_byte(str_c(query), '$') ? arena_fmt(&b->arena, "%.*s%s", STR_FMT(name), id)
-						       : str_c(query);
+	source.query = str_has_byte(str_c(query), '$')
+			       ? arena_fmt(&b->arena, "%.*s%s", STR_FMT(name), id)
+			       : str_c(query);
 	check(filter_parse(&b->arena, &source, &q.filter, &problem));
 	for (int i = 0; i < 5; i++) {
 		double start = seconds(CLOCK_MONOTONIC);
@@ -182,7 +205,8 @@ static void bench_queries(const char *dir, size_t messages)
 
 	bench_init(&b, dir);
 	for (size_t n = 0; n < messages; n++) {
-		put_life(&b, STR("big"), str_n(body, sizeof(body)), n % 10000 ? STR("common") : STR("rare"));
+		put_life(&b, STR("big"), str_n(body, sizeof(body)),
+			 n % 10000 ? STR("common") : STR("rare"));
 		if (n % 1000 == 999) {
 			b.now_ms += 50;
 			give(&b);

@@ -15,13 +15,13 @@
 struct fixture {
 	struct logs *logs;
 	struct logs_settings settings;
-	struct arena arena;  /* of everything below; the test's whole life */
+	struct arena arena; /* of everything below; the test's whole life */
 	struct rng rng;
-	uint64_t seq;        /* of the latest message */
-	int64_t serial;      /* of the latest event */
+	uint64_t seq;   /* of the latest message */
+	int64_t serial; /* of the latest event */
 	int64_t now_ms;
-	struct buf events;   /* not handed over yet */
-	uint64_t pos;        /* handed over */
+	struct buf events; /* not handed over yet */
+	uint64_t pos;      /* handed over */
 	char error[200];
 };
 

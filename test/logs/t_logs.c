@@ -83,12 +83,14 @@ TEST(refuses_when_the_writer_is_behind)
 	struct msg m;
 	int taken = 0;
 
-	fixture_open(&f, (struct logs_settings){ .threaded = true, .backlog_bytes_max = 200 * 1000 });
+	fixture_open(&f,
+		     (struct logs_settings){ .threaded = true, .backlog_bytes_max = 200 * 1000 });
 	m = fixture_msg(&f);
 	m.body = str_n(arena_zalloc(&f.arena, 50 * 1000), 50 * 1000);
 	fixture_put(&f, &m, EVENT_CREATED);
 	/* Far faster than a disk: it must refuse sooner or later, and never hold more than it may. */
-	while (logs_take(f.logs, buf_str(&f.events), (uint64_t)taken, (uint64_t)taken + 1, f.now_ms)) {
+	while (logs_take(f.logs, buf_str(&f.events), (uint64_t)taken, (uint64_t)taken + 1,
+			 f.now_ms)) {
 		T_CHECK(logs_stats(f.logs).backlog_bytes <= 200 * 1000);
 		T_CHECK(++taken < 1000 * 1000);
 	}
@@ -155,7 +157,8 @@ TEST(a_query_that_waits_makes_the_writer_hurry)
 		q = fixture_query(&f, FIXTURE_USER, "");
 		q.not_before_pos = i + 1;
 		fixture_ask(&f, &q);
-		T_CHECK(str_has(buf_str(&q.body), arena_fmt(&f.arena, "\"nextDeliveryTime\":%d,", (int)i + 1)));
+		T_CHECK(str_has(buf_str(&q.body),
+				arena_fmt(&f.arena, "\"nextDeliveryTime\":%d,", (int)i + 1)));
 		buf_done(&q.body);
 	}
 	T_CHECK(t_now_ms() - start_ms < 39 * 50);
@@ -212,7 +215,8 @@ TEST_EACH(wakes_its_owner, threaded_or_not)
 	atomic_int rung = 0;
 	int before;
 
-	fixture_open(&f, (struct logs_settings){ .threaded = *row, .wake = ring, .wake_arg = &rung });
+	fixture_open(&f,
+		     (struct logs_settings){ .threaded = *row, .wake = ring, .wake_arg = &rung });
 	m = fixture_msg(&f);
 	fixture_life(&f, &m);
 	fixture_give(&f);
@@ -242,7 +246,8 @@ TEST(a_page_ends_when_it_has_become_long)
 	answer = fixture_list(&f, FIXTURE_USER, "");
 	T_CHECK(fixture_cursor(answer).n > 0);
 	T_EQ_INT(fixture_count(answer), 6); /* of 1.4 MB each */
-	T_EQ_STR(fixture_all(&f, FIXTURE_USER, "api=x"), "20 19 18 17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1");
+	T_EQ_STR(fixture_all(&f, FIXTURE_USER, "api=x"),
+		 "20 19 18 17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1");
 	q = fixture_query(&f, FIXTURE_USER, "");
 	q.both_keys = true;
 	fixture_ask(&f, &q);
@@ -271,7 +276,8 @@ TEST(a_search_ends_when_it_has_looked_at_much)
 	answer = fixture_list(&f, FIXTURE_USER, "label=needle");
 	while (!fixture_count(answer)) {
 		T_CHECK(++pages < 5);
-		query = arena_fmt(&f.arena, "label=needle&cursor=%.*s", STR_FMT(fixture_cursor(answer)));
+		query = arena_fmt(&f.arena, "label=needle&cursor=%.*s",
+				  STR_FMT(fixture_cursor(answer)));
 		answer = fixture_list(&f, FIXTURE_USER, query.p);
 	}
 	T_EQ_INT(pages, 1);
@@ -283,7 +289,9 @@ TEST(a_search_ends_when_it_has_looked_at_much)
 
 TEST(order_is_that_of_arrival_and_dates_are_exact_when_clocks_step)
 {
-	static const int64_t steps[] = { 0, 5, -3000, 1, 0, 4000, -DAY_MS, 7, 2 * DAY_MS, -DAY_MS, 1 };
+	static const int64_t steps[] = {
+		0, 5, -3000, 1, 0, 4000, -DAY_MS, 7, 2 * DAY_MS, -DAY_MS, 1
+	};
 	int64_t time_ms[countof(steps)];
 	struct fixture f;
 	struct msg m;
@@ -298,13 +306,15 @@ TEST(order_is_that_of_arrival_and_dates_are_exact_when_clocks_step)
 			fixture_give(&f);
 	}
 	fixture_give(&f);
-	T_EQ_STR(fixture_all(&f, FIXTURE_USER, "order=earliestFirst&count=2"), "1 2 3 4 5 6 7 8 9 10 11");
+	T_EQ_STR(fixture_all(&f, FIXTURE_USER, "order=earliestFirst&count=2"),
+		 "1 2 3 4 5 6 7 8 9 10 11");
 	fixture_reopen(&f);
 	T_EQ_STR(fixture_all(&f, FIXTURE_USER, "count=3"), "11 10 9 8 7 6 5 4 3 2 1");
 	for (size_t i = 0; i < countof(steps); i++) {
 		for (size_t k = 0; k < countof(steps); k++) {
-			struct str query = arena_fmt(&f.arena, "order=earliestFirst&count=2&fromDate=%lld&toDate=%lld",
-						     (long long)time_ms[i], (long long)time_ms[k]);
+			struct str query = arena_fmt(
+				&f.arena, "order=earliestFirst&count=2&fromDate=%lld&toDate=%lld",
+				(long long)time_ms[i], (long long)time_ms[k]);
 			struct buf want;
 
 			buf_init(&want, 1000);
@@ -345,7 +355,9 @@ TEST(a_time_outside_of_all_reason_is_kept_within_it)
 static int64_t retention_of(void *arg, struct str user)
 {
 	++*(atomic_int *)arg;
-	return str_eq(user, STR("forever")) ? 0 : str_eq(user, STR("short")) ? 60 : 7 * 24 * 60 * 60;
+	return str_eq(user, STR("forever")) ? 0
+	       : str_eq(user, STR("short")) ? 60
+					    : 7 * 24 * 60 * 60;
 }
 
 /* A pass over the files takes place when one is due; with threads, it takes a moment. */
@@ -366,8 +378,10 @@ TEST_EACH(lets_old_entries_go, threaded_or_not)
 	struct fixture f;
 	atomic_int asked = 0;
 
-	fixture_open(&f, (struct logs_settings){ .ephemeral = true, .threaded = *row,
-						 .retention_s = retention_of, .retention_arg = &asked });
+	fixture_open(&f, (struct logs_settings){ .ephemeral = true,
+						 .threaded = *row,
+						 .retention_s = retention_of,
+						 .retention_arg = &asked });
 	for (int day = 0; day < 3; day++) {
 		for (size_t i = 0; i < countof(users); i++) {
 			struct msg m = fixture_msg(&f);
@@ -431,7 +445,8 @@ TEST(a_message_is_known_as_long_as_it_has_entries)
 	sweep(&f, 2 * DAY_MS);
 	T_EQ_STR(fixture_serials(&f, FIXTURE_USER, "label=red"), "3");
 	T_EQ_STR(fixture_serials(&f, FIXTURE_USER,
-				 arena_fmt(&f.arena, "messageId=%s", fixture_id(&f, &m)).p), "3");
+				 arena_fmt(&f.arena, "messageId=%s", fixture_id(&f, &m)).p),
+		 "3");
 	sweep(&f, 2 * DAY_MS);
 	T_EQ_STR(fixture_serials(&f, FIXTURE_USER, ""), "");
 	fixture_close(&f);
@@ -502,7 +517,8 @@ TEST_EACH(serves_more_users_than_files_may_be_open, open_max)
 	struct fixture f;
 	size_t fds;
 
-	fixture_open(&f, (struct logs_settings){ .ephemeral = true, .threaded = true, .files_open_max = *row });
+	fixture_open(&f, (struct logs_settings){
+				 .ephemeral = true, .threaded = true, .files_open_max = *row });
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int u = 0; u < USERS; u++) {
 			struct msg m = fixture_msg(&f);
@@ -529,8 +545,8 @@ TEST_EACH(serves_more_users_than_files_may_be_open, open_max)
 
 TEST(users_do_not_see_each_other)
 {
-	static const char *const users[] = { "a", "A", "a/b", "a%2fb", "..", "a.db", "\xc3\xa9", "a b",
-					     "~0", "x\x01y" };
+	static const char *const users[] = { "a",    "A",        "a/b", "a%2fb", "..",
+					     "a.db", "\xc3\xa9", "a b", "~0",    "x\x01y" };
 	struct fixture f;
 	char *name;
 

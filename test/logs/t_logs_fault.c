@@ -23,13 +23,14 @@ enum { USERS = 3, OUTBOX = 200 };
 
 struct outbox {
 	struct fixture f;
-	struct str entry[OUTBOX + 1];     /* by position, from 1 */
-	struct buf want[USERS];           /* serials of the user's events, in order */
+	struct str entry[OUTBOX + 1]; /* by position, from 1 */
+	struct buf want[USERS];       /* serials of the user's events, in order */
 };
 
 static const char *const user_names[USERS] = { "ann", "bob", "cy" };
 
-static void add_outbox_event(struct outbox *o, const struct msg *m, enum event_state state, size_t user)
+static void add_outbox_event(struct outbox *o, const struct msg *m, enum event_state state,
+			     size_t user)
 {
 	fixture_put(&o->f, m, state);
 	buf_fmt(&o->want[user], "%s%lld", o->want[user].n ? " " : "", (long long)o->f.serial);
@@ -91,7 +92,8 @@ static void give_from(struct outbox *o, uint64_t after, uint64_t until)
 static void check_outbox(struct outbox *o)
 {
 	for (size_t u = 0; u < USERS; u++)
-		T_EQ_STR(fixture_all(&o->f, user_names[u], "order=earliestFirst"), buf_str(&o->want[u]));
+		T_EQ_STR(fixture_all(&o->f, user_names[u], "order=earliestFirst"),
+			 buf_str(&o->want[u]));
 }
 
 static struct outbox *outbox_new(bool threaded)
@@ -150,7 +152,8 @@ static void copy_file(const char *from, const char *to)
 TEST(files_that_were_committed_to_different_positions_meet_again)
 {
 	struct outbox *o = outbox_new(false);
-	const char *ann = fixture_path(&o->f, "ann", ""), *kept = fixture_path(&o->f, "ann", ".kept");
+	const char *ann = fixture_path(&o->f, "ann", ""),
+		   *kept = fixture_path(&o->f, "ann", ".kept");
 
 	give_from(o, 0, 40);
 	logs_close(o->f.logs);
@@ -271,8 +274,10 @@ static void write_at(const char *path, off_t at, const char *text)
 static void as_text(const char *path)
 {
 	T_CHECK(truncate(path, 0) == 0);
-	write_at(path, 0, "Dear diary, this is not a database, but longer than a header of one would be, and "
-			  "so it goes on for a while.\n");
+	write_at(
+		path, 0,
+		"Dear diary, this is not a database, but longer than a header of one would be, and "
+		"so it goes on for a while.\n");
 }
 
 static void empty(const char *path)
@@ -312,7 +317,7 @@ static const struct breakage {
 	void (*harm)(const char *path);
 	bool told_on_reading; /* else only the writer can tell: there is nothing to read */
 } breakages[] = {
-	{ as_text, true },  { empty, false },         { cut_off, true },
+	{ as_text, true },  { empty, false },        { cut_off, true },
 	{ scribble, true }, { other_version, true }, { to_directory, true },
 };
 
@@ -374,7 +379,9 @@ TEST(a_broken_segment_is_a_broken_file)
 	sqlite3 *sql;
 
 	T_EQ_INT(sqlite3_open(fixture_path(&f, FIXTURE_USER, ""), &sql), SQLITE_OK);
-	T_EQ_INT(sqlite3_exec(sql, "UPDATE segment SET data = substr(data, 1, 100)", NULL, NULL, NULL), SQLITE_OK);
+	T_EQ_INT(sqlite3_exec(sql, "UPDATE segment SET data = substr(data, 1, 100)", NULL, NULL,
+			      NULL),
+		 SQLITE_OK);
 	sqlite3_close(sql);
 	f.logs = logs_open(&f.settings, f.error);
 	fixture_life(&f, &m);
@@ -430,7 +437,7 @@ TEST(keeps_files_that_were_set_aside_for_a_week)
 /* ---- missing files ---------------------------------------------------------------------------------- */
 
 static const struct {
-	bool all; /* the WAL and its index as well */
+	bool all;      /* the WAL and its index as well */
 	bool replaced; /* by another log file */
 } losses[] = { { false, false }, { true, false }, { true, true } };
 
@@ -441,7 +448,8 @@ TEST_EACH(a_file_that_vanishes_while_it_is_open_is_begun_anew, losses)
 	struct msg m = fill(&f);
 
 	if (row->replaced)
-		copy_file(fixture_path(&f, FIXTURE_USER, ""), fixture_path(&f, FIXTURE_USER, ".copy"));
+		copy_file(fixture_path(&f, FIXTURE_USER, ""),
+			  fixture_path(&f, FIXTURE_USER, ".copy"));
 	f.settings.threaded = true;
 	f.logs = logs_open(&f.settings, f.error);
 	fixture_life(&f, &m);
@@ -450,7 +458,8 @@ TEST_EACH(a_file_that_vanishes_while_it_is_open_is_begun_anew, losses)
 	for (size_t i = 0; i < (row->all ? countof(endings) : 1); i++)
 		T_CHECK(unlink(fixture_path(&f, FIXTURE_USER, endings[i])) == 0);
 	if (row->replaced)
-		copy_file(fixture_path(&f, FIXTURE_USER, ".copy"), fixture_path(&f, FIXTURE_USER, ""));
+		copy_file(fixture_path(&f, FIXTURE_USER, ".copy"),
+			  fixture_path(&f, FIXTURE_USER, ""));
 	T_EQ_INT(fixture_count(fixture_list(&f, FIXTURE_USER, "")), row->replaced ? 300 : 0);
 	fixture_life(&f, &m);
 	fixture_give(&f);
@@ -518,7 +527,8 @@ TEST(events_are_dropped_and_counted_while_there_is_no_directory)
 
 TEST(a_full_disk_costs_entries_but_no_file)
 {
-	struct rlimit small = { 1 << 20, RLIM_INFINITY }, unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit small = { 1 << 20, RLIM_INFINITY },
+		      unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 	struct fixture f;
 	struct msg m;
 
@@ -538,7 +548,9 @@ TEST(a_full_disk_costs_entries_but_no_file)
 	fixture_put(&f, &m, EVENT_DELIVERED);
 	fixture_give(&f);
 	T_EQ_STR(fixture_serials(&f, FIXTURE_USER, "count=1"), "14 more");
-	T_EQ_INT(fixture_count(fixture_list(&f, FIXTURE_USER, "")) + logs_stats(f.logs).events_dropped, 14);
+	T_EQ_INT(fixture_count(fixture_list(&f, FIXTURE_USER, "")) +
+			 logs_stats(f.logs).events_dropped,
+		 14);
 	fixture_close(&f);
 }
 

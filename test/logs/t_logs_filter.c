@@ -76,18 +76,17 @@ static void add_entry(struct world *w, const struct origin *o, enum event_state 
 {
 	T_CHECK(w->entries < countof(w->entry));
 	fixture_put(&w->f, &o->msg, state);
-	w->entry[w->entries++] =
-		(struct entry){ o, state, w->f.now_ms, w->f.serial };
+	w->entry[w->entries++] = (struct entry){ o, state, w->f.now_ms, w->f.serial };
 }
 
 /* Events of all messages in a random order that is possible for each. */
 static void make_world(struct world *w)
 {
 	static const enum event_state next[] = {
-		[EVENT_NONE] = EVENT_CREATED,      [EVENT_CREATED] = EVENT_ACTIVE,
-		[EVENT_ACTIVE] = EVENT_ERROR,      [EVENT_RETRY] = EVENT_ACTIVE,
-		[EVENT_ERROR] = EVENT_RETRY,       [EVENT_DELIVERED] = EVENT_NONE,
-		[EVENT_FAILED] = EVENT_NONE,       [EVENT_CANCEL_REQUESTED] = EVENT_CANCELED,
+		[EVENT_NONE] = EVENT_CREATED,  [EVENT_CREATED] = EVENT_ACTIVE,
+		[EVENT_ACTIVE] = EVENT_ERROR,  [EVENT_RETRY] = EVENT_ACTIVE,
+		[EVENT_ERROR] = EVENT_RETRY,   [EVENT_DELIVERED] = EVENT_NONE,
+		[EVENT_FAILED] = EVENT_NONE,   [EVENT_CANCEL_REQUESTED] = EVENT_CANCELED,
 		[EVENT_CANCELED] = EVENT_NONE,
 	};
 	enum event_state state[MESSAGES] = { EVENT_NONE };
@@ -154,13 +153,13 @@ static struct str probe_query(struct world *w, const char *query)
 	return s;
 }
 
-#define MATCH(name, condition)                                               \
-	static bool name(const struct world *w, const struct entry *e)       \
-	{                                                                    \
-		const struct origin *o = e->origin;                          \
-		(void)w;                                                     \
-		(void)o;                                                     \
-		return condition;                                            \
+#define MATCH(name, condition)                                         \
+	static bool name(const struct world *w, const struct entry *e) \
+	{                                                              \
+		const struct origin *o = e->origin;                    \
+		(void)w;                                               \
+		(void)o;                                               \
+		return condition;                                      \
 	}
 
 MATCH(any, true)
@@ -212,7 +211,8 @@ static const struct probe probes[] = {
 	{ "label=purple", none },
 };
 
-static struct str expected(struct world *w, const struct probe *a, const struct probe *b, bool latest_first)
+static struct str expected(struct world *w, const struct probe *a, const struct probe *b,
+			   bool latest_first)
 {
 	struct buf out;
 	struct str s;
@@ -249,9 +249,9 @@ static void compare(struct world *w, const struct probe *a, const struct probe *
 	if (a != b && same_field(a, b))
 		return;
 	for (size_t i = 0; i < countof(orders); i++) {
-		struct str query = arena_fmt(&w->f.arena, "%s&%s&order=%s&count=%d",
-					     probe_query(w, a->query).p,
-					     a == b ? "" : probe_query(w, b->query).p, orders[i], count);
+		struct str query = arena_fmt(
+			&w->f.arena, "%s&%s&order=%s&count=%d", probe_query(w, a->query).p,
+			a == b ? "" : probe_query(w, b->query).p, orders[i], count);
 		struct str got = fixture_all(&w->f, FIXTURE_USER, query.p);
 		struct str want = expected(w, a, b, i == 0);
 
@@ -326,14 +326,16 @@ static struct str pages_meanwhile(struct world *w, const char *query, size_t unt
 	struct str cursor = STR_NULL, all = STR_NULL;
 
 	do {
-		struct str q = cursor.n ? arena_fmt(&w->f.arena, "%s&cursor=%.*s", query, STR_FMT(cursor))
-					: str_c(query);
+		struct str q =
+			cursor.n ? arena_fmt(&w->f.arena, "%s&cursor=%.*s", query, STR_FMT(cursor))
+				 : str_c(query);
 		const struct json *answer = fixture_list(&w->f, FIXTURE_USER, q.p);
 		struct str page = fixture_serials_of(&w->f, answer);
 
 		cursor = fixture_cursor(answer);
 		page.n -= cursor.n ? strlen(" more") : 0;
-		all = all.n ? arena_fmt(&w->f.arena, "%.*s %.*s", STR_FMT(all), STR_FMT(page)) : page;
+		all = all.n ? arena_fmt(&w->f.arena, "%.*s %.*s", STR_FMT(all), STR_FMT(page))
+			    : page;
 		if (w->entries < until)
 			arrive(w);
 	} while (cursor.n);
@@ -382,10 +384,18 @@ static const struct {
 	const char *cursor;
 	int status;
 } cursors[] = {
-	{ "1700000000000-0", 0 }, { "0-0", 0 },        { "8796093022206-1048575", 0 },
-	{ "17", 400 },            { "a-b", 400 },      { "1-1048576", 400 },
-	{ "-1-0", 400 },          { "1-", 400 },       { "99999999999999-0", 400 },
-	{ "1-2-3", 400 },         { "1%20-2", 400 },     { "8796093022207-0", 400 },
+	{ "1700000000000-0", 0 },
+	{ "0-0", 0 },
+	{ "8796093022206-1048575", 0 },
+	{ "17", 400 },
+	{ "a-b", 400 },
+	{ "1-1048576", 400 },
+	{ "-1-0", 400 },
+	{ "1-", 400 },
+	{ "99999999999999-0", 400 },
+	{ "1-2-3", 400 },
+	{ "1%20-2", 400 },
+	{ "8796093022207-0", 400 },
 };
 
 TEST_EACH(judges_cursors, cursors)
@@ -419,6 +429,8 @@ TEST(times_outside_of_all_reason_are_just_times)
 	T_EQ_STR(fixture_serials(&f, FIXTURE_USER, "fromDate=9223372036854775807"), "");
 	T_EQ_STR(fixture_serials(&f, FIXTURE_USER, "toDate=-1"), "");
 	T_EQ_STR(fixture_serials(&f, FIXTURE_USER, "toDate=9223372036854775807"), "3 2 1");
-	T_EQ_STR(fixture_serials(&f, FIXTURE_USER, "toDate=9223372036854775806&fromDate=4398046511104"), "");
+	T_EQ_STR(fixture_serials(&f, FIXTURE_USER,
+				 "toDate=9223372036854775806&fromDate=4398046511104"),
+		 "");
 	fixture_close(&f);
 }

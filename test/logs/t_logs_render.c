@@ -48,23 +48,25 @@ static struct msg full_msg(struct fixture *f)
 
 /* Members of full_msg behind those of the event. */
 #define FULL_ID "\"messageId\":\"msg_1111111112L1111111112i\""
-#define FULL                                                                                       \
-	"\"url\":\"https://example.com/hook?a=1\",\"method\":\"POST\","                            \
-	"\"header\":{\"Content-Type\":[\"text/plain\"],\"X-Tag\":[\"one\",\"two \\\"2\\\"\"]},"    \
-	"\"body\":\"aGVsbG8=\",\"topicName\":\"group\",\"endpointName\":\"first\","                \
-	"\"scheduleId\":\"scd_1\",\"queueName\":\"q\",\"callerIP\":\"127.0.0.1\","                 \
-	"\"label\":\"red\",\"labels\":[\"red\",\"green\"],"                                        \
-	"\"flowControlKey\":\"k\",\"parallelism\":3,\"rate\":5,\"period\":60,"                     \
-	"\"timeout\":30000,\"maxRetries\":3,\"retryDelayExpression\":\"1000 * retried\","          \
-	"\"retryDelayExpr\":\"1000 * retried\",\"callback\":\"https://example.com/cb?x=1\","       \
-	"\"failureCallback\":\"https://example.com/failed\","                                      \
-	"\"callbackHeaders\":{\"Retries\":[\"2\"]},\"failureCallbackHeaders\":{\"Forward-A\":[\"b\"]}"
+#define FULL                                                                                    \
+	"\"url\":\"https://example.com/hook?a=1\",\"method\":\"POST\","                         \
+	"\"header\":{\"Content-Type\":[\"text/plain\"],\"X-Tag\":[\"one\",\"two \\\"2\\\"\"]}," \
+	"\"body\":\"aGVsbG8=\",\"topicName\":\"group\",\"endpointName\":\"first\","             \
+	"\"scheduleId\":\"scd_1\",\"queueName\":\"q\",\"callerIP\":\"127.0.0.1\","              \
+	"\"label\":\"red\",\"labels\":[\"red\",\"green\"],"                                     \
+	"\"flowControlKey\":\"k\",\"parallelism\":3,\"rate\":5,\"period\":60,"                  \
+	"\"timeout\":30000,\"maxRetries\":3,\"retryDelayExpression\":\"1000 * retried\","       \
+	"\"retryDelayExpr\":\"1000 * retried\",\"callback\":\"https://example.com/cb?x=1\","    \
+	"\"failureCallback\":\"https://example.com/failed\","                                   \
+	"\"callbackHeaders\":{\"Retries\":[\"2\"]},\"failureCallbackHeaders\":{\"Forward-A\":[" \
+	"\"b\"]}"
 
-#define PLAIN                                                                       \
+#define PLAIN                                                                         \
 	"\"url\":\"https://example.com/hook\",\"method\":\"POST\",\"timeout\":30000," \
 	"\"maxRetries\":3"
 
-#define SERVER "\"responseHeader\":{\"Server\":[\"test\"]},\"responseHeaders\":{\"Server\":[\"test\"]}"
+#define SERVER \
+	"\"responseHeader\":{\"Server\":[\"test\"]},\"responseHeaders\":{\"Server\":[\"test\"]}"
 
 /* ---- entries ---------------------------------------------------------------------------------------- */
 
@@ -74,20 +76,35 @@ static const struct entry {
 	const char *head, *tail; /* members that come before and after those of the message */
 } entries[] = {
 	{ { .state = EVENT_CREATED }, true, "\"state\":\"CREATED\",", "" },
-	{ { .state = EVENT_CREATED, .next_delivery_ms = 1700000009000 }, false,
-	  "\"state\":\"CREATED\",\"nextDeliveryTime\":1700000009000,", "" },
+	{ { .state = EVENT_CREATED, .next_delivery_ms = 1700000009000 },
+	  false,
+	  "\"state\":\"CREATED\",\"nextDeliveryTime\":1700000009000,",
+	  "" },
 	{ { .state = EVENT_ACTIVE, .retried = 2 }, true, "\"state\":\"ACTIVE\",", "" },
-	{ { .state = EVENT_RETRY, .next_delivery_ms = 1700000012000 }, true,
-	  "\"state\":\"RETRY\",\"nextDeliveryTime\":1700000012000,", "" },
-	{ { .state = EVENT_ERROR, .response_status = 503, .duration_ms = 12,
-	    .response_header = { answered, 1 }, .response_body = { "no\0", 3 } }, true,
-	  "\"state\":\"ERROR\",", ",\"responseStatus\":503,\"responseBody\":\"bm8A\"," SERVER },
-	{ { .state = EVENT_ERROR, .error = { "could not \"connect\"", 19 } }, false,
-	  "\"state\":\"ERROR\",\"error\":\"could not \\\"connect\\\"\",", "" },
-	{ { .state = EVENT_FAILED, .error = { "gone", 4 }, .response_status = 404 }, false,
-	  "\"state\":\"FAILED\",\"error\":\"gone\",", ",\"responseStatus\":404" },
-	{ { .state = EVENT_DELIVERED, .response_status = 200, .response_header = { answered, 1 } }, false,
-	  "\"state\":\"DELIVERED\",", ",\"responseStatus\":200," SERVER },
+	{ { .state = EVENT_RETRY, .next_delivery_ms = 1700000012000 },
+	  true,
+	  "\"state\":\"RETRY\",\"nextDeliveryTime\":1700000012000,",
+	  "" },
+	{ { .state = EVENT_ERROR,
+	    .response_status = 503,
+	    .duration_ms = 12,
+	    .response_header = { answered, 1 },
+	    .response_body = { "no\0", 3 } },
+	  true,
+	  "\"state\":\"ERROR\",",
+	  ",\"responseStatus\":503,\"responseBody\":\"bm8A\"," SERVER },
+	{ { .state = EVENT_ERROR, .error = { "could not \"connect\"", 19 } },
+	  false,
+	  "\"state\":\"ERROR\",\"error\":\"could not \\\"connect\\\"\",",
+	  "" },
+	{ { .state = EVENT_FAILED, .error = { "gone", 4 }, .response_status = 404 },
+	  false,
+	  "\"state\":\"FAILED\",\"error\":\"gone\",",
+	  ",\"responseStatus\":404" },
+	{ { .state = EVENT_DELIVERED, .response_status = 200, .response_header = { answered, 1 } },
+	  false,
+	  "\"state\":\"DELIVERED\",",
+	  ",\"responseStatus\":200," SERVER },
 	{ { .state = EVENT_CANCEL_REQUESTED }, false, "\"state\":\"CANCEL_REQUESTED\",", "" },
 	{ { .state = EVENT_CANCELED }, false, "\"state\":\"CANCELED\",", "" },
 };
@@ -132,8 +149,8 @@ TEST_EACH(shows_an_entry_of_each_state, entries)
 	m = row->full ? full_msg(&f) : fixture_msg(&f);
 	m.id = (struct msg_id){ 77, 99 };
 	log_entry(&f, &m, &row->event);
-	want = arena_fmt(&f.arena, "{\"events\":[{\"time\":" NOW "," FULL_ID ",%s%s%s}]%s}", row->head,
-			 row->full ? FULL : PLAIN, row->tail,
+	want = arena_fmt(&f.arena, "{\"events\":[{\"time\":" NOW "," FULL_ID ",%s%s%s}]%s}",
+			 row->head, row->full ? FULL : PLAIN, row->tail,
 			 row->event.state == EVENT_CREATED ? "" : ",\"cursor\":\"" NOW "-1\"");
 	T_EQ_STR(list_text(&f, "count=1", false), want);
 	fixture_close(&f);
@@ -167,13 +184,16 @@ TEST(shows_an_entry_of_an_unknown_message)
 	fixture_open(&f, (struct logs_settings){ .ephemeral = true });
 	m = fixture_msg(&f);
 	m.id = (struct msg_id){ 77, 99 };
-	fixture_add(&f, &(struct event){ .state = EVENT_DELIVERED, .user = m.user, .id = m.id,
+	fixture_add(&f, &(struct event){ .state = EVENT_DELIVERED,
+					 .user = m.user,
+					 .id = m.id,
 					 .time_ms = f.now_ms });
 	fixture_give(&f);
-	T_EQ_STR(list_text(&f, "", false),
-		 "{\"events\":[{\"time\":" NOW "," FULL_ID ",\"state\":\"DELIVERED\",\"url\":\"\"}]}");
+	T_EQ_STR(list_text(&f, "", false), "{\"events\":[{\"time\":" NOW "," FULL_ID
+					   ",\"state\":\"DELIVERED\",\"url\":\"\"}]}");
 	T_EQ_STR(list_text(&f, arena_fmt(&f.arena, "messageId=%s", fixture_id(&f, &m)).p, false),
-		 "{\"events\":[{\"time\":" NOW "," FULL_ID ",\"state\":\"DELIVERED\",\"url\":\"\"}]}");
+		 "{\"events\":[{\"time\":" NOW "," FULL_ID
+		 ",\"state\":\"DELIVERED\",\"url\":\"\"}]}");
 	T_EQ_STR(list_text(&f, "host=example.com", false), "{\"events\":[]}");
 	fixture_close(&f);
 }
@@ -183,13 +203,14 @@ TEST(shows_an_entry_of_an_unknown_message)
 static const struct {
 	size_t bytes, bytes_max, shown;
 } bodies[] = {
-	{ 0, 0, 0 },        { 900, 0, 900 },         { 5000, 0, 5000 },     { 1500000, 0, 1 << 20 },
-	{ 5000, 64, 64 },   { 5000, 5000, 5000 },    { 5001, 5000, 5000 },
+	{ 0, 0, 0 },      { 900, 0, 900 },      { 5000, 0, 5000 },    { 1500000, 0, 1 << 20 },
+	{ 5000, 64, 64 }, { 5000, 5000, 5000 }, { 5001, 5000, 5000 },
 };
 
 static struct str member_bytes(struct fixture *f, const char *query, const char *name)
 {
-	const struct json *entry = json_get(fixture_list(f, FIXTURE_USER, query), STR("events"))->child;
+	const struct json *entry =
+		json_get(fixture_list(f, FIXTURE_USER, query), STR("events"))->child;
 	const struct json *value = json_get(entry, str_c(name));
 	struct buf b;
 	struct str bytes;
@@ -211,7 +232,8 @@ TEST_EACH(cuts_bodies_at_the_limit, bodies)
 	struct event e;
 	char *p;
 
-	fixture_open(&f, (struct logs_settings){ .ephemeral = true, .body_bytes_max = row->bytes_max });
+	fixture_open(&f,
+		     (struct logs_settings){ .ephemeral = true, .body_bytes_max = row->bytes_max });
 	p = arena_zalloc(&f.arena, row->bytes + 1);
 	for (size_t i = 0; i < row->bytes; i++)
 		p[i] = (char)(i * 7 + i / 256);
@@ -259,7 +281,8 @@ static struct str hidden(struct fixture *f, struct str value)
 
 static struct str header_value(struct fixture *f, const char *name, bool latest)
 {
-	const struct json *entry = json_get(fixture_list(f, FIXTURE_USER, "count=1"), STR("events"))->child;
+	const struct json *entry =
+		json_get(fixture_list(f, FIXTURE_USER, "count=1"), STR("events"))->child;
 	const struct json *v = json_get(json_get(entry, STR("header")), str_c(name))->child;
 
 	while (latest && v->next)
@@ -293,8 +316,11 @@ TEST_EACH(hides_what_the_message_redacts, redactions)
 
 static struct logs_query ask_message(struct fixture *f, struct msg_id id)
 {
-	struct logs_query q = { .kind = LOGS_MESSAGE, .user = STR(FIXTURE_USER), .id = id,
-				.grace_ms = 60000, .now_ms = f->now_ms };
+	struct logs_query q = { .kind = LOGS_MESSAGE,
+				.user = STR(FIXTURE_USER),
+				.id = id,
+				.grace_ms = 60000,
+				.now_ms = f->now_ms };
 
 	fixture_ask(f, &q);
 	T_EQ_INT(q.problem.status, 0);
@@ -342,9 +368,11 @@ static const struct {
 	int64_t later_ms;
 	bool found;
 } endings[] = {
-	{ EVENT_DELIVERED, 0, true },  { EVENT_DELIVERED, 60000, true }, { EVENT_DELIVERED, 60001, false },
-	{ EVENT_FAILED, 60000, true }, { EVENT_FAILED, 60001, false },   { EVENT_CANCELED, 0, false },
-	{ EVENT_ACTIVE, 0, false },    { EVENT_RETRY, 0, false },        { EVENT_CANCEL_REQUESTED, 0, false },
+	{ EVENT_DELIVERED, 0, true },         { EVENT_DELIVERED, 60000, true },
+	{ EVENT_DELIVERED, 60001, false },    { EVENT_FAILED, 60000, true },
+	{ EVENT_FAILED, 60001, false },       { EVENT_CANCELED, 0, false },
+	{ EVENT_ACTIVE, 0, false },           { EVENT_RETRY, 0, false },
+	{ EVENT_CANCEL_REQUESTED, 0, false },
 };
 
 TEST_EACH(finds_a_message_for_a_while_after_its_end, endings)
@@ -387,6 +415,7 @@ TEST(does_not_find_a_message_by_half_of_its_id)
 	T_CHECK(!q.found);
 	buf_done(&q.body);
 	T_EQ_STR(fixture_serials(&f, FIXTURE_USER,
-				 arena_fmt(&f.arena, "messageId=%s", fixture_id(&f, &m)).p), "");
+				 arena_fmt(&f.arena, "messageId=%s", fixture_id(&f, &m)).p),
+		 "");
 	fixture_close(&f);
 }

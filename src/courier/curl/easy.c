@@ -310,19 +310,33 @@ static void judge_failure(struct easy *e, CURLcode code, int64_t limit_ms, long 
 	x->req->outcome.error = words_for(&x->req->arena, &f);
 }
 
+/* Whether the answer is all there, whatever libcurl calls it. */
+static bool is_complete(const struct easy *e, CURLcode code)
+{
+	const struct answer *a = &e->x->answer;
+
+	if (a->body_cut || a->is_complete)
+		return true;
+	/* A connection that ends within the head, or after an interim answer, is no error to libcurl. */
+	if (!a->head_done || a->is_interim)
+		return false;
+	/* The whole answer came, and then libcurl found that the stream takes no more of the request's
+	 * body. Of errors in the stream itself it has something to say. */
+	if (code == CURLE_HTTP2_STREAM && e->text[0] == '\0')
+		return true;
+	return code == CURLE_OK;
+}
+
 void easy_judge(struct easy *e, CURLcode code, int64_t limit_ms)
 {
 	struct outcome *o = &e->x->req->outcome;
 	struct answer *a = &e->x->answer;
 	long status = 0;
 
-	curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
-	/* A connection that ends within the head, or after an interim answer, is no error to libcurl. */
-	if (code == CURLE_OK && (!a->head_done || a->is_interim))
-		code = CURLE_PARTIAL_FILE;
 	e->is_spent |= code != CURLE_OK;
-	if (code != CURLE_OK && !a->body_cut && !a->is_complete) {
-		judge_failure(e, code, limit_ms, status);
+	curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (!is_complete(e, code)) {
+		judge_failure(e, code != CURLE_OK ? code : CURLE_PARTIAL_FILE, limit_ms, status);
 		return;
 	}
 	o->status = status;
