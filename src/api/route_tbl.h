@@ -21,6 +21,28 @@
 	X(DELETE, "/v2/dlq", h_dlq_delete, WRITE, SMALL, "delete by ids or filter")             \
 	X(POST, "/v2/dlq/retry", h_dlq_retry, WRITE, SMALL, "publish dead letters again")       \
 	X(POST, "/v2/dlq/retry/{id}", h_dlq_retry_one, WRITE, SMALL, "publish one again")       \
+	X(POST, "/v2/queues", h_queues_upsert, WRITE, SMALL, "make or change a queue")          \
+	X(GET, "/v2/queues", h_queues_list, READ, SMALL, "list the queues")                     \
+	X(GET, "/v2/queues/{name}", h_queues_get, READ, SMALL, "one queue")                     \
+	X(DELETE, "/v2/queues/{name}", h_queues_delete, WRITE, SMALL, "delete a queue")         \
+	X(POST, "/v2/queues/{name}/pause", h_queues_pause, WRITE, SMALL, "pause a queue")       \
+	X(POST, "/v2/queues/{name}/resume", h_queues_resume, WRITE, SMALL, "resume a queue")    \
+	X(POST, "/v2/queue", h_queues_upsert, WRITE, SMALL, "by its old name")                  \
+	X(GET, "/v2/queue", h_queues_list, READ, SMALL, "by its old name")                      \
+	X(GET, "/v2/queue/{name}", h_queues_get, READ, SMALL, "by its old name")                \
+	X(DELETE, "/v2/queue/{name}", h_queues_delete, WRITE, SMALL, "by its old name")         \
+	X(POST, "/v2/queue/{name}/pause", h_queues_pause, WRITE, SMALL, "by its old name")      \
+	X(POST, "/v2/queue/{name}/resume", h_queues_resume, WRITE, SMALL, "by its old name")    \
+	X(GET, "/v2/flowControl", h_flow_list, READ, SMALL, "list the flow-control keys")       \
+	X(GET, "/v2/flowControl/{key}", h_flow_get, READ, SMALL, "one flow-control key")        \
+	X(POST, "/v2/flowControl/{key}/pause", h_flow_pause, WRITE, SMALL, "pause a key")       \
+	X(POST, "/v2/flowControl/{key}/resume", h_flow_resume, WRITE, SMALL, "resume a key")    \
+	X(POST, "/v2/flowControl/{key}/pin", h_flow_pin, WRITE, SMALL, "pin its limits")        \
+	X(POST, "/v2/flowControl/{key}/unpin", h_flow_unpin, WRITE, SMALL, "unpin them")        \
+	X(POST, "/v2/flowControl/{key}/resetRate", h_flow_reset_rate, WRITE, SMALL,             \
+	  "begin a new window")                                                                 \
+	X(POST, "/v2/flowControl/{key}/reset", h_flow_reset, WRITE, SMALL, "reset its counts")  \
+	X(GET, "/v2/globalParallelism", h_flow_global, READ, SMALL, "deliveries running now")   \
 	X(GET, "/v2/events", h_logs_events, READ, SMALL, "the log, as the SDKs ask for it")     \
 	X(GET, "/v2/logs", h_logs_list, READ, SMALL, "the log")                                 \
 	X(GET, "/v2/keys", h_keys_get, WRITE, SMALL, "the signing keys")                        \

@@ -203,6 +203,57 @@ struct dlq_found {
 
 void engine_dlq(struct engine *e, struct dlq_op *op);
 
+/* ---- gates: queues, flow-control keys, the user's own ------------------------------------------------ */
+
+struct gate_change {
+	struct account *account;
+	struct move move;          /* its `gate` member says what is to change; the user is filled in */
+	struct problem problem;    /* 404 when there is none and none is to be made; 412 at count_max */
+	void (*done)(struct gate_change *op);
+	void *arg;
+	/* private */
+	struct engine *engine;
+	struct step step;
+};
+
+/* GATE_SET of a queue is an upsert. To remove a queue, see engine_queue_delete. */
+void engine_gate_change(struct engine *e, struct gate_change *op);
+
+struct gate_list {
+	struct account *account;
+	enum gate_kind kind;
+	struct str name;           /* that one alone; empty = all, in the order of names */
+	/* Called for each as it is found; the row does not outlive the call. */
+	void (*each)(struct gate_list *op, const struct scan_row *row);
+	struct problem problem;    /* that none has the name is no problem */
+	void (*done)(struct gate_list *op);
+	void *arg;
+	/* private */
+	struct engine *engine;
+	struct scan scan;
+};
+
+/* GATE_USER has one at most, and none before the user's first message. */
+void engine_gate_list(struct engine *e, struct gate_list *op);
+
+struct queue_delete {
+	struct account *account;
+	struct str name;
+	struct problem problem;    /* an absent queue is no problem */
+	void (*done)(struct queue_delete *op);
+	void *arg;
+	/* private */
+	struct gate_list look;
+	struct filter filter;
+	struct message_cancel cancel;
+	struct gate_change remove;
+	bool has_messages;
+};
+
+/* Cancels the messages in the queue, then removes it. An attempt that runs is let end; what is put into
+ * the queue meanwhile is still delivered (store.h, GATE_REMOVE). */
+void engine_queue_delete(struct engine *e, struct queue_delete *op);
+
 /* ---- the log ---------------------------------------------------------------------------------------- */
 
 /* Outbox position that covers everything answered so far: a log query that waits for it sees it. */

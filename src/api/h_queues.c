@@ -1,0 +1,192 @@
+/* h_queues.c - queues (spec 2.2.5, 5.1). */
+#include "api/call.h"
+#include "api/gates.h"
+#include "api/handlers.h"
+#include "core/names.h"
+
+#define NOT_FOUND "queue not found"
+
+/* False with the call answered. */
+static bool name_is_good(struct call *c, struct str name)
+{
+	if (name_is_valid(name))
+		return true;
+	call_refuse(c, 400, "queueName: " NAMES_ALLOWED);
+	return false;
+}
+
+/* ---- changing
+ * --------------------------------------------------------------------------------------- */
+
+struct queue_call {
+	struct gate_change op;
+	struct problem problem;
+};
+
+static void changed(struct gate_change *op)
+{
+	struct call *c = op->arg;
+
+	if (op->problem.status == 404)
+		call_refuse(c, 404, NOT_FOUND);
+	else if (op->problem.status != 0)
+		call_fail(c, &op->problem);
+	else
+		call_answer_text(c, 200, STR_NULL);
+}
+
+static struct queue_call *queue_call(struct call *c, enum gate_op what)
+{
+	struct queue_call *q = arena_new(call_arena(c), struct queue_call);
+
+	q->op.account = c->account;
+	q->op.move.gate.gate = GATE_QUEUE;
+	q->op.move.gate.name = c->id[0];
+	q->op.move.gate.op = what;
+	q->op.move.gate.paused = -1;
+	q->op.done = changed;
+	q->op.arg = c;
+	return q;
+}
+
+/* NULL also when it is null. */
+static const struct json *member(const struct json *body, const char *key)
+{
+	const struct json *v = json_get(body, str_c(key));
+
+	return v != NULL && v->kind != JSON_NULL ? v : NULL;
+}
+
+/* A client of 2024 calls the name "queue". */
+static bool take_name(const struct json *body, struct queue_call *q)
+{
+	const struct json *v = member(body, "queueName");
+
+	if (v == NULL)
+		v = member(body, "queue");
+	if (v == NULL || v->kind != JSON_STRING || !name_is_valid(v->text))
+		return problem_set(&q->problem, 400, "queueName: %s",
+				   v != NULL && v->kind == JSON_STRING
+					   ? NAMES_ALLOWED
+					   : "must be given, as a string");
+	q->op.move.gate.name = v->text;
+	return true;
+}
+
+static bool take_parallelism(const struct json *body, const struct plan *plan, struct queue_call *q)
+{
+	const struct json *v = member(body, "parallelism");
+	int64_t n = 1;
+
+	if (v != NULL && (!json_i64(v, &n) || n < 1))
+		return problem_set(&q->problem, 400,
+				   "parallelism: must be a whole number, at least 1");
+	if (plan->queue_parallelism_max > 0 && n > plan->queue_parallelism_max)
+		return problem_set(&q->problem, 412,
+				   "quota maxQueueParallelism exceeded, current limit: %lld",
+				   (long long)plan->queue_parallelism_max);
+	q->op.move.gate.parallelism = n;
+	return true;
+}
+
+static bool take_paused(const struct json *body, struct queue_call *q)
+{
+	const struct json *v = member(body, "paused");
+
+	if (v == NULL)
+		return true;
+	if (v->kind != JSON_BOOL)
+		return problem_set(&q->problem, 400, "paused: must be true or false");
+	q->op.move.gate.paused = v->boolean;
+	return true;
+}
+
+static bool take_body(struct call *c, struct queue_call *q)
+{
+	char why[96];
+	const struct json *body = json_parse(call_arena(c), c->req->body, why);
+
+	if (body == NULL)
+		return problem_set(&q->problem, 400, "the body is not JSON: %s", why);
+	if (body->kind != JSON_OBJECT)
+		return problem_set(&q->problem, 400,
+				   "the body must be a JSON object with a queueName");
+	return take_name(body, q) && take_parallelism(body, c->plan, q) && take_paused(body, q);
+}
+
+void h_queues_upsert(struct call *c)
+{
+	struct queue_call *q = queue_call(c, GATE_SET);
+
+	if (!take_body(c, q)) {
+		call_fail(c, &q->problem);
+		return;
+	}
+	q->op.move.gate.count_max = c->plan->queues_max;
+	engine_gate_change(c->api->set.engine, &q->op);
+}
+
+void h_queues_pause(struct call *c)
+{
+	if (name_is_good(c, c->id[0]))
+		engine_gate_change(c->api->set.engine, &queue_call(c, GATE_PAUSE)->op);
+}
+
+void h_queues_resume(struct call *c)
+{
+	if (name_is_good(c, c->id[0]))
+		engine_gate_change(c->api->set.engine, &queue_call(c, GATE_RESUME)->op);
+}
+
+static void deleted(struct queue_delete *op)
+{
+	struct call *c = op->arg;
+
+	if (op->problem.status != 0)
+		call_fail(c, &op->problem);
+	else
+		call_answer_text(c, 200, STR_NULL);
+}
+
+void h_queues_delete(struct call *c)
+{
+	struct queue_delete *op;
+
+	if (!name_is_good(c, c->id[0]))
+		return;
+	op = arena_new(call_arena(c), struct queue_delete);
+	op->account = c->account;
+	op->name = c->id[0];
+	op->done = deleted;
+	op->arg = c;
+	engine_queue_delete(c->api->set.engine, op);
+}
+
+/* ---- looking
+ * ---------------------------------------------------------------------------------------- */
+
+static void queue_object(struct json_out *j, const struct scan_row *row)
+{
+	json_open(j, '{');
+	json_kstr(j, STR("name"), row->name);
+	json_kint(j, STR("createdAt"), row->created_ms);
+	json_kint(j, STR("updatedAt"), row->updated_ms);
+	json_kint(j, STR("parallelism"), row->gate.parallelism_max);
+	json_kbool(j, STR("paused"), row->gate.paused);
+	json_kint(j, STR("lag"), row->waiting);
+	json_close(j, '}');
+}
+
+void h_queues_list(struct call *c)
+{
+	gates_answer(c, &(struct gates_ask){ .kind = GATE_QUEUE, .write = queue_object });
+}
+
+void h_queues_get(struct call *c)
+{
+	if (name_is_good(c, c->id[0]))
+		gates_answer(c, &(struct gates_ask){ .kind = GATE_QUEUE,
+						     .name = c->id[0],
+						     .missing = NOT_FOUND,
+						     .write = queue_object });
+}
