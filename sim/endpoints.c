@@ -8,18 +8,18 @@
 /* A request on its way there and back. */
 struct exchange {
 	struct heap_node due;
-	struct list node;         /* in proc.exchanges or world.orphans */
+	struct list node; /* in proc.exchanges or world.orphans */
 	struct world *world;
-	struct proc *proc;        /* NULL = it is gone */
-	struct courier_req *req;  /* NULL = nobody waits for the answer */
+	struct proc *proc;       /* NULL = it is gone */
+	struct courier_req *req; /* NULL = nobody waits for the answer */
 	struct judge_attempt attempt;
 	struct msg_id id;
 	int endpoint;
 	bool arrived, answered;
 	int64_t sent_ms, timeout_ms;
-	int64_t answer_ms;        /* when it is there; INT64_MAX = never */
-	int status;               /* 0 = refused to connect */
-	int retry_after_s;        /* -1 = none */
+	int64_t answer_ms; /* when it is there; INT64_MAX = never */
+	int status;        /* 0 = refused to connect */
+	int retry_after_s; /* -1 = none */
 };
 
 static struct proc *proc_of(struct courier *c)
@@ -223,7 +223,9 @@ static void finish(struct exchange *x)
 	judge_ended(w->judge, &x->attempt,
 		    &(struct judge_outcome){
 			    .status = req->outcome.status,
-			    .retry_after_ms = in_time && x->retry_after_s >= 0 ? x->retry_after_s * 1000LL : -1,
+			    .retry_after_ms = in_time && x->retry_after_s >= 0
+						      ? x->retry_after_s * 1000LL
+						      : -1,
 			    .non_retryable = in_time && x->status == 489,
 		    });
 	p->turn_at_ms = w->now_ms;

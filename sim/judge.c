@@ -23,7 +23,8 @@ struct judge *judge_new(const struct judge_settings *settings)
 	for (int u = 0; u < JUDGE_USERS; u++) {
 		for (int i = 0; i < JUDGE_NAMES; i++) {
 			list_init(&j->user[u].queue[i]);
-			j->user[u].flow[i] = (struct gate){ .kind = GATE_FLOW, .rate_period_ms = 1000 };
+			j->user[u].flow[i] =
+				(struct gate){ .kind = GATE_FLOW, .rate_period_ms = 1000 };
 		}
 	}
 	return j;
@@ -79,15 +80,16 @@ static void over(struct judge *j, struct judge_msg *m)
 static void on_active(struct judge *j, struct judge_msg *m, const struct event *e)
 {
 	if (m->state == JUDGE_ACTIVE && !m->excused)
-		judge_fail(j, NAME " was started again while holder %d has it", NAME_OF(m), m->holder);
+		judge_fail(j, NAME " was started again while holder %d has it", NAME_OF(m),
+			   m->holder);
 	if (e->time_ms < m->due_ms)
 		judge_fail(j, NAME " started %" PRId64 " ms before it was due", NAME_OF(m),
 			   m->due_ms - e->time_ms);
 	if (m->cancel_requested)
 		judge_fail(j, NAME " was started although it is cancelled", NAME_OF(m));
 	if (e->retried != m->retried)
-		judge_fail(j, NAME " started as retry %" PRId64 ", not %" PRId64, NAME_OF(m), e->retried,
-			   m->retried);
+		judge_fail(j, NAME " started as retry %" PRId64 ", not %" PRId64, NAME_OF(m),
+			   e->retried, m->retried);
 	judge_gates(j, m, e->time_ms);
 	if (m->gone_ms != 0)
 		j->counts.returned++;
@@ -176,8 +178,8 @@ static void on_retry(struct judge *j, struct judge_msg *m, const struct event *e
 	if (m->retried >= m->msg.retries_max || m->outcome.non_retryable)
 		judge_fail(j, NAME " is retried although it must not be", NAME_OF(m));
 	else if (e->next_delivery_ms - e->time_ms != expected_delay_ms(m))
-		judge_fail(j, NAME " is retried after %" PRId64 " ms instead of %" PRId64, NAME_OF(m),
-			   e->next_delivery_ms - e->time_ms, expected_delay_ms(m));
+		judge_fail(j, NAME " is retried after %" PRId64 " ms instead of %" PRId64,
+			   NAME_OF(m), e->next_delivery_ms - e->time_ms, expected_delay_ms(m));
 	m->due_ms = e->next_delivery_ms;
 	m->state = JUDGE_PENDING;
 	m->holder = 0;
@@ -190,8 +192,8 @@ static void on_failed(struct judge *j, struct judge_msg *m, const struct event *
 	if (m->state != JUDGE_ERRED)
 		judge_fail(j, NAME " has FAILED without ERROR", NAME_OF(m));
 	if (m->retried < m->msg.retries_max && !m->outcome.non_retryable)
-		judge_fail(j, NAME " failed with %" PRId64 " of %" PRId64 " retries made", NAME_OF(m),
-			   m->retried, m->msg.retries_max);
+		judge_fail(j, NAME " failed with %" PRId64 " of %" PRId64 " retries made",
+			   NAME_OF(m), m->retried, m->msg.retries_max);
 	j->counts.failed++;
 	expect_callbacks(j, m, true);
 	over(j, m);

@@ -22,10 +22,10 @@ struct judge;
 struct judge_msg;
 
 struct judge_settings {
-	int64_t lease_ms;          /* what a dead process may cost */
+	int64_t lease_ms; /* what a dead process may cost */
 	int64_t user_parallelism;
 	int64_t flow_parallelism[JUDGE_NAMES]; /* of key "f<n>"; 0 = no cap */
-	bool queues_are_one;       /* takes all queues of a user for one (a broken world, to test the judge) */
+	bool queues_are_one; /* takes all queues of a user for one (a broken world, to test the judge) */
 };
 
 must_use struct judge *judge_new(const struct judge_settings *settings);
@@ -40,10 +40,10 @@ void judge_fail(struct judge *j, const char *fmt, ...) printf_like(2, 3);
 int judge_asked(struct judge *j, int user, int dedup);
 struct judge_answer {
 	int tag;
-	int status;       /* 0 = accepted */
+	int status; /* 0 = accepted */
 	bool duplicate;
 	struct msg_id id;
-	bool faults;      /* a refusal for want of a store is to be expected */
+	bool faults; /* a refusal for want of a store is to be expected */
 };
 void judge_answered(struct judge *j, const struct judge_answer *a);
 void judge_cancel_asked(struct judge *j, struct msg_id id);
@@ -57,15 +57,17 @@ void judge_dlq_retried(struct judge *j, struct dlq_id id, struct msg_id new_id);
 /* The answer was lost or was no: they may be gone or not. */
 void judge_dlq_unsure(struct judge *j, int user, const struct dlq_id *id);
 /* Something to act upon: a message that is not over, a dead letter. False when there is none. */
-must_use bool judge_pick_pending(const struct judge *j, uint64_t dice, int *ret_user, struct msg_id *ret_id);
-must_use bool judge_pick_dead(const struct judge *j, uint64_t dice, int *ret_user, struct dlq_id *ret_id);
+must_use bool judge_pick_pending(const struct judge *j, uint64_t dice, int *ret_user,
+				 struct msg_id *ret_id);
+must_use bool judge_pick_dead(const struct judge *j, uint64_t dice, int *ret_user,
+			      struct dlq_id *ret_id);
 
 /* ---- what became durable ------------------------------------------------------------------------------ */
 
 struct judge_turn {
-	int holder;          /* whose turn made these events */
+	int holder; /* whose turn made these events */
 	int64_t now_ms, wall_ms;
-	int64_t lag_ms;      /* most that an event's time may lie behind */
+	int64_t lag_ms; /* most that an event's time may lie behind */
 };
 void judge_events(struct judge *j, const struct judge_turn *turn, struct str events);
 
@@ -76,7 +78,7 @@ struct judge_attempt {
 	struct list node;
 	struct judge_msg *msg; /* NULL = not judged */
 	int holder;
-	bool counted;          /* holds a slot as far as anyone can tell */
+	bool counted; /* holds a slot as far as anyone can tell */
 };
 
 /* The courier was asked to send it. */
@@ -84,8 +86,8 @@ void judge_sent(struct judge *j, struct judge_attempt *a, int holder, struct msg
 /* An endpoint answered with this status. */
 void judge_endpoint_answered(struct judge *j, struct judge_attempt *a, int status);
 struct judge_outcome {
-	int64_t status;          /* 0 = none */
-	int64_t retry_after_ms;  /* -1 = none */
+	int64_t status;         /* 0 = none */
+	int64_t retry_after_ms; /* -1 = none */
 	bool non_retryable;
 };
 /* The process got to know this outcome. */
@@ -119,7 +121,8 @@ int64_t judge_pending(const struct judge *j);
 void judge_end(struct judge *j);
 
 struct judge_counts {
-	int64_t created, delivered, failed, canceled, attempts, duplicates, callbacks, returned, deduplicated;
+	int64_t created, delivered, failed, canceled, attempts, duplicates, callbacks, returned,
+		deduplicated;
 };
 struct judge_counts judge_counts(const struct judge *j);
 

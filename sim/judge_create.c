@@ -39,8 +39,9 @@ static struct judge_msg *msg_new(struct judge *j, const struct event *e)
 	m->queue = number_of(m->msg.queue, STR("q"));
 	m->flow = number_of(m->msg.flow_key, STR("f"));
 	m->tag = (m->msg.flags & MSG_IS_CALLBACK) ? -1 : number_of(m->msg.body, STR("t"));
-	if (m->user < 0 || m->user >= JUDGE_USERS || m->queue >= JUDGE_NAMES || m->flow >= JUDGE_NAMES ||
-	    m->tag >= j->tags || m->msg.id.nonce != e->id.nonce || m->seq != e->id.seq) {
+	if (m->user < 0 || m->user >= JUDGE_USERS || m->queue >= JUDGE_NAMES ||
+	    m->flow >= JUDGE_NAMES || m->tag >= j->tags || m->msg.id.nonce != e->id.nonce ||
+	    m->seq != e->id.seq) {
 		judge_fail(j, "a message that nobody can have published");
 		return NULL;
 	}
@@ -115,8 +116,8 @@ static void as_published(struct judge *j, struct judge_msg *m, const struct even
 		return;
 	d = &j->user[m->user].dedup[t->dedup];
 	if (e->time_ms < d->until_ms)
-		judge_fail(j, "message %d duplicates one that was accepted %" PRId64 " ms ago", m->tag,
-			   e->time_ms + DEDUP_MS - d->until_ms);
+		judge_fail(j, "message %d duplicates one that was accepted %" PRId64 " ms ago",
+			   m->tag, e->time_ms + DEDUP_MS - d->until_ms);
 	*d = (struct judge_dedup){ .id = m->msg.id, .until_ms = e->time_ms + DEDUP_MS };
 }
 
@@ -179,8 +180,8 @@ static void check_order(struct judge *j, const struct judge_msg *m)
 		if (n == m)
 			continue;
 		if (n->started)
-			judge_fail(j, "message %d started in queue %d while %d has not ended", m->tag,
-				   m->queue, n->tag);
+			judge_fail(j, "message %d started in queue %d while %d has not ended",
+				   m->tag, m->queue, n->tag);
 		else if (!m->started && n->order < m->order && n->seq < m->seq)
 			judge_fail(j, "message %d started in queue %d before %d", m->tag, m->queue,
 				   n->tag);

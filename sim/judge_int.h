@@ -12,39 +12,39 @@
 enum { JUDGE_TAGS_MAX = 4096, JUDGE_EXPECT_MAX = 2 };
 
 enum judge_state {
-	JUDGE_PENDING,  /* waits for its time or its gates */
-	JUDGE_ACTIVE,   /* logged as being attempted */
-	JUDGE_ERRED,    /* between ERROR and what follows in the same step */
+	JUDGE_PENDING, /* waits for its time or its gates */
+	JUDGE_ACTIVE,  /* logged as being attempted */
+	JUDGE_ERRED,   /* between ERROR and what follows in the same step */
 	JUDGE_OVER,
 };
 
 /* A message, from CREATED on; kept to the end. */
 struct judge_msg {
 	uint64_t seq;
-	struct list node;        /* in judge.pending while not over; in judge.dead while in the DLQ */
-	struct list in_queue;    /* in the queue's list until it and its callbacks are over */
-	struct msg msg;          /* decoded from the record, all of it in the judge's arena */
-	int user, queue, flow;   /* -1 = none */
-	int tag;                 /* -1 = a callback */
-	int64_t order;           /* of its CREATED among all */
+	struct list node;      /* in judge.pending while not over; in judge.dead while in the DLQ */
+	struct list in_queue;  /* in the queue's list until it and its callbacks are over */
+	struct msg msg;        /* decoded from the record, all of it in the judge's arena */
+	int user, queue, flow; /* -1 = none */
+	int tag;               /* -1 = a callback */
+	int64_t order;         /* of its CREATED among all */
 	enum judge_state state;
 	int64_t retried;
-	int64_t due_ms;          /* wall */
-	int64_t time_ms;         /* of its last event */
+	int64_t due_ms;  /* wall */
+	int64_t time_ms; /* of its last event */
 	bool cancel_asked, cancel_requested;
-	int holder;              /* ACTIVE: whose; 0 = of one who is gone */
-	bool excused;            /* was in flight when its process died or its lease may have run out */
-	bool unheard;            /* an attempt was given up before it was answered */
+	int holder;   /* ACTIVE: whose; 0 = of one who is gone */
+	bool excused; /* was in flight when its process died or its lease may have run out */
+	bool unheard; /* an attempt was given up before it was answered */
 	int actives, sends, acks;
 	struct judge_outcome outcome; /* last one that its holder got */
-	int64_t gone_ms;         /* ACTIVE of one who is gone: when it must run again; 0 = not so */
-	int64_t able_ms;         /* since when nothing has kept it from that */
-	struct judge_msg *root;  /* whose queue slot it shares */
-	int family;              /* itself and callbacks that are not over */
+	int64_t gone_ms;        /* ACTIVE of one who is gone: when it must run again; 0 = not so */
+	int64_t able_ms;        /* since when nothing has kept it from that */
+	struct judge_msg *root; /* whose queue slot it shares */
+	int family;             /* itself and callbacks that are not over */
 	bool started;
 	bool dead, dead_unsure, dead_asked;
 	int64_t dlq_ms;
-	bool seen;               /* in the present comparison */
+	bool seen; /* in the present comparison */
 };
 
 struct judge_dedup {
@@ -60,8 +60,8 @@ struct judge_user {
 	int64_t pending;
 	int64_t rows;
 	struct judge_dedup dedup[JUDGE_NAMES];
-	int deleting;           /* deletes of dead letters that are not answered */
-	bool dlq_group;         /* a whole group was once acted upon */
+	int deleting;   /* deletes of dead letters that are not answered */
+	bool dlq_group; /* a whole group was once acted upon */
 };
 
 struct judge_tag {

@@ -143,8 +143,8 @@ void judge_row(struct judge *j, const struct scan_row *row)
 	}
 	j->user[m->user].rows++;
 	if (row->retried != m->retried)
-		judge_fail(j, "message %d: the store counts %" PRId64 " retries, the log %" PRId64, m->tag,
-			   row->retried, m->retried);
+		judge_fail(j, "message %d: the store counts %" PRId64 " retries, the log %" PRId64,
+			   m->tag, row->retried, m->retried);
 	if (row->cancelled != m->cancel_requested)
 		judge_fail(j, "message %d: the store and the log differ about a cancel", m->tag);
 	if (row->state == ROW_LEASED && m->state != JUDGE_ACTIVE)
@@ -161,8 +161,9 @@ void judge_rows_end(struct judge *j, int user)
 	const struct judge_user *u = &j->user[user];
 
 	if (u->rows != u->pending)
-		judge_fail(j, "user %d has %" PRId64 " messages in the store, %" PRId64 " by the log", user,
-			   u->rows, u->pending);
+		judge_fail(j,
+			   "user %d has %" PRId64 " messages in the store, %" PRId64 " by the log",
+			   user, u->rows, u->pending);
 }
 
 void judge_dead_row(struct judge *j, const struct scan_row *row)
@@ -183,7 +184,8 @@ void judge_dead_rows_end(struct judge *j, int user)
 		struct judge_msg *m = list_entry(it, struct judge_msg, node);
 
 		if (m->user == user && !m->seen && !m->dead_unsure && j->user[user].deleting == 0)
-			judge_fail(j, "message %d failed but is not in the dead letter queue", m->tag);
+			judge_fail(j, "message %d failed but is not in the dead letter queue",
+				   m->tag);
 		m->seen = false;
 	}
 }
@@ -204,7 +206,9 @@ void judge_end(struct judge *j)
 	if (!list_is_empty(&j->pending)) {
 		const struct judge_msg *m = list_entry(j->pending.next, struct judge_msg, node);
 
-		judge_fail(j, "%" PRId64 " messages never end; message %d (user %d, queue %d, key %d) is %s",
+		judge_fail(j,
+			   "%" PRId64
+			   " messages never end; message %d (user %d, queue %d, key %d) is %s",
 			   judge_pending(j), m->tag, m->user, m->queue, m->flow, state[m->state]);
 	}
 	for (int u = 0; u < JUDGE_USERS; u++) {

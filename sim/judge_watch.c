@@ -17,13 +17,13 @@ static void count(struct judge *j, struct judge_attempt *a)
 
 	a->counted = true;
 	if (++u->running > j->set.user_parallelism)
-		judge_fail(j, "user %d runs %" PRId64 " attempts of at most %" PRId64, m->user, u->running,
-			   j->set.user_parallelism);
+		judge_fail(j, "user %d runs %" PRId64 " attempts of at most %" PRId64, m->user,
+			   u->running, j->set.user_parallelism);
 	if (m->flow < 0)
 		return;
 	if (++u->flow_running[m->flow] > flow_max && flow_max > 0)
-		judge_fail(j, "key f%d of user %d runs %" PRId64 " attempts of at most %" PRId64, m->flow,
-			   m->user, u->flow_running[m->flow], flow_max);
+		judge_fail(j, "key f%d of user %d runs %" PRId64 " attempts of at most %" PRId64,
+			   m->flow, m->user, u->flow_running[m->flow], flow_max);
 }
 
 void judge_uncount(struct judge *j, struct judge_attempt *a)
@@ -72,7 +72,8 @@ void judge_endpoint_answered(struct judge *j, struct judge_attempt *a, int statu
 		return;
 	j->counts.duplicates++;
 	if (!m->excused && !m->unheard)
-		judge_fail(j, "message %d was delivered %d times without a reason", m->tag, m->acks);
+		judge_fail(j, "message %d was delivered %d times without a reason", m->tag,
+			   m->acks);
 }
 
 void judge_ended(struct judge *j, struct judge_attempt *a, const struct judge_outcome *o)
@@ -181,7 +182,8 @@ static int64_t slots_held(const struct judge *j, int user, int64_t now_ms)
 }
 
 /* What its process left behind must run again, unless something keeps it from that. */
-static void check_returned(struct judge *j, struct judge_msg *m, int64_t now_ms, int64_t able_wall_ms)
+static void check_returned(struct judge *j, struct judge_msg *m, int64_t now_ms,
+			   int64_t able_wall_ms)
 {
 	/* Messages with a flow key may have to wait for others of it. */
 	if (m->gone_ms == 0 || now_ms < m->gone_ms || m->cancel_requested || m->flow >= 0)
@@ -193,8 +195,8 @@ static void check_returned(struct judge *j, struct judge_msg *m, int64_t now_ms,
 	if (m->able_ms == 0)
 		m->able_ms = now_ms;
 	if (now_ms > m->able_ms + PATIENCE_MS)
-		judge_fail(j, "message %d has not run again %" PRId64 " ms after it should have", m->tag,
-			   now_ms - m->gone_ms);
+		judge_fail(j, "message %d has not run again %" PRId64 " ms after it should have",
+			   m->tag, now_ms - m->gone_ms);
 }
 
 void judge_instant(struct judge *j, int64_t now_ms, int64_t able_wall_ms)

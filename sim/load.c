@@ -161,7 +161,8 @@ static void any_msg(struct load_op *op, struct msg *m, int tag)
 		.method = STR("POST"),
 		.body = arena_fmt(&op->arena, "t%d", tag),
 		.created_ms = wall_ms,
-		.not_before_ms = wall_ms + (world_one_in(w, 3) ? world_between(w, 1, 90) * 1000 : 0),
+		.not_before_ms =
+			wall_ms + (world_one_in(w, 3) ? world_between(w, 1, 90) * 1000 : 0),
 		.timeout_ms = world_between(w, 1, 25) * 1000,
 		.retries_max = world_between(w, 0, 3),
 	};
@@ -198,9 +199,9 @@ static void publish(struct proc *p)
 		if (dedup >= 0 && w->broken != BREAK_DEDUP)
 			item->dedup_key = arena_fmt(&op->arena, "d%d", dedup);
 		world_note(w, "p%d is asked to publish t%d of user%d to %.*s%s%.*s%s%.*s", p->slot,
-			   op->tag[i], op->user, STR_FMT(item->msg.url), item->msg.queue.n ? " queue " : "",
-			   STR_FMT(item->msg.queue), item->msg.flow_key.n ? " key " : "",
-			   STR_FMT(item->msg.flow_key));
+			   op->tag[i], op->user, STR_FMT(item->msg.url),
+			   item->msg.queue.n ? " queue " : "", STR_FMT(item->msg.queue),
+			   item->msg.flow_key.n ? " key " : "", STR_FMT(item->msg.flow_key));
 		w->to_publish--;
 	}
 	engine_publish(p->engine, &op->publish);

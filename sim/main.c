@@ -18,8 +18,9 @@
 enum { BREAK_SEEDS_MAX = 20 };
 
 static const char *const break_name[BREAK_COUNT] = {
-	[BREAK_NONE] = "none", [BREAK_LEASE] = "lease", [BREAK_ORDER] = "order", [BREAK_DEDUP] = "dedup",
-	[BREAK_LOSE] = "lose", [BREAK_LIE] = "lie",     [BREAK_SLOTS] = "slots",
+	[BREAK_NONE] = "none",   [BREAK_LEASE] = "lease", [BREAK_ORDER] = "order",
+	[BREAK_DEDUP] = "dedup", [BREAK_LOSE] = "lose",   [BREAK_LIE] = "lie",
+	[BREAK_SLOTS] = "slots",
 };
 
 struct options {
@@ -64,7 +65,8 @@ static bool is_noticed(enum world_break broken, uint64_t first)
 
 static int close_line(uint64_t passed, uint64_t failed)
 {
-	printf("%llu passed, %llu failed\n", (unsigned long long)passed, (unsigned long long)failed);
+	printf("%llu passed, %llu failed\n", (unsigned long long)passed,
+	       (unsigned long long)failed);
 	return failed > 0 || passed == 0;
 }
 
@@ -92,7 +94,8 @@ static int run_breaks(const struct options *o)
 
 static int usage(void)
 {
-	fputs("usage: sim --seeds N [--first S] | --seed S [--trace] | --break lease|order|dedup|lose|lie|slots|all\n",
+	fputs("usage: sim --seeds N [--first S] | --seed S [--trace] | --break "
+	      "lease|order|dedup|lose|lie|slots|all\n",
 	      stderr);
 	return 2;
 }

@@ -134,7 +134,8 @@ static void close_down(struct proc *p)
 	world_note(w, "p%d has stopped", p->slot);
 	if (engine_stats(p->engine).deliveries != 0 || engine_stats(p->engine).memory_bytes != 0)
 		judge_fail(w->judge, "a stopped engine still holds %d deliveries, %zu bytes",
-			   engine_stats(p->engine).deliveries, engine_stats(p->engine).memory_bytes);
+			   engine_stats(p->engine).deliveries,
+			   engine_stats(p->engine).memory_bytes);
 	if (!list_is_empty(&p->ops)) {
 		judge_fail(w->judge, "an engine stopped and left a request unanswered");
 		load_forget(p);
@@ -171,7 +172,8 @@ void proc_stall(struct proc *p, int64_t for_ms)
 
 bool proc_is_open(const struct proc *p)
 {
-	return p->holder != 0 && p->ready && !p->stopping && p->stalled_until_ms <= p->world->now_ms;
+	return p->holder != 0 && p->ready && !p->stopping &&
+	       p->stalled_until_ms <= p->world->now_ms;
 }
 
 bool proc_any_able(const struct world *w)

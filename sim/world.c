@@ -80,8 +80,9 @@ static void trace_events(struct world *w, struct str events, int slot)
 
 	arena_init(&a);
 	while (event_next(&a, &events, &e) == 1)
-		world_note(w, "p%d: %" PRIx64 " %.*s retried %" PRId64 " status %" PRId64, slot, e.id.seq,
-			   STR_FMT(event_state_name(e.state)), e.retried, e.response_status);
+		world_note(w, "p%d: %" PRIx64 " %.*s retried %" PRId64 " status %" PRId64, slot,
+			   e.id.seq, STR_FMT(event_state_name(e.state)), e.retried,
+			   e.response_status);
 	arena_done(&a);
 }
 
@@ -248,8 +249,9 @@ static void give_load(struct world *w)
 	struct proc *p = &w->proc[rng_below(&w->rng, WORLD_PROCS)];
 
 	/* Half of the time between two is none, so that several come at once. */
-	w->load_at_ms = w->now_ms +
-			(world_one_in(w, 3) ? 0 : world_between(w, 1, 2 * (w->load_until_ms / 200)));
+	w->load_at_ms =
+		w->now_ms +
+		(world_one_in(w, 3) ? 0 : world_between(w, 1, 2 * (w->load_until_ms / 200)));
 	if (proc_is_open(p))
 		load_turn(w, p);
 	if (w->to_publish <= 0)
@@ -330,8 +332,8 @@ static void check_rest(struct world *w)
 		struct engine_stats s = engine_stats(w->proc[i].engine);
 
 		if (s.deliveries != 0 || s.memory_bytes != 0)
-			judge_fail(w->judge, "p%d still holds %d deliveries, %zu bytes", i, s.deliveries,
-				   s.memory_bytes);
+			judge_fail(w->judge, "p%d still holds %d deliveries, %zu bytes", i,
+				   s.deliveries, s.memory_bytes);
 	}
 	world_check_store(w, "the end");
 	if (sqlite_db_stats(w->db).messages != 0)
@@ -478,10 +480,10 @@ bool world_run(const struct world_settings *settings)
 	if (w->trace) {
 		struct judge_counts c = judge_counts(w->judge);
 
-		printf("%" PRId64 " instants, %.0f s: %" PRId64 " messages (%" PRId64 " callbacks), %" PRId64
-		       " attempts, %" PRId64 " delivered, %" PRId64 " failed, %" PRId64
-		       " cancelled, %" PRId64 " duplicates, %" PRId64 " returned by death, %" PRId64
-		       " deduplicated\n",
+		printf("%" PRId64 " instants, %.0f s: %" PRId64 " messages (%" PRId64
+		       " callbacks), %" PRId64 " attempts, %" PRId64 " delivered, %" PRId64
+		       " failed, %" PRId64 " cancelled, %" PRId64 " duplicates, %" PRId64
+		       " returned by death, %" PRId64 " deduplicated\n",
 		       w->instants, (double)w->now_ms / 1000, c.created, c.callbacks, c.attempts,
 		       c.delivered, c.failed, c.canceled, c.duplicates, c.returned, c.deduplicated);
 		if (!well)

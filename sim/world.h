@@ -24,7 +24,7 @@
 enum {
 	WORLD_PROCS = 3,
 	WORLD_ENDPOINTS = 10,
-	WORLD_KEPT = 30,        /* lines of what happened, for a failure */
+	WORLD_KEPT = 30, /* lines of what happened, for a failure */
 	WORLD_LINE_BYTES = 160,
 	WORLD_LEASE_MS = 15000,
 };
@@ -32,12 +32,12 @@ enum {
 /* Ways to make the world misbehave, to prove that the judge notices. */
 enum world_break {
 	BREAK_NONE,
-	BREAK_LEASE,  /* leases of the dead end much too late */
-	BREAK_ORDER,  /* two queues are what the publisher takes for one */
-	BREAK_DEDUP,  /* the deduplication id does not reach the store */
-	BREAK_LOSE,   /* the first event of some message gets lost */
-	BREAK_LIE,    /* the courier reports a success that no endpoint gave */
-	BREAK_SLOTS,  /* the engines know a higher limit than the user has */
+	BREAK_LEASE, /* leases of the dead end much too late */
+	BREAK_ORDER, /* two queues are what the publisher takes for one */
+	BREAK_DEDUP, /* the deduplication id does not reach the store */
+	BREAK_LOSE,  /* the first event of some message gets lost */
+	BREAK_LIE,   /* the courier reports a success that no endpoint gave */
+	BREAK_SLOTS, /* the engines know a higher limit than the user has */
 	BREAK_COUNT,
 };
 
@@ -45,12 +45,12 @@ enum temper {
 	TEMPER_FAST,
 	TEMPER_SLOW,
 	TEMPER_FLAKY,
-	TEMPER_BROKEN,   /* 500 */
-	TEMPER_MISSING,  /* 404 */
-	TEMPER_FINAL,    /* 489 with the header that forbids retries */
-	TEMPER_BUSY,     /* 429 with Retry-After, then well */
-	TEMPER_SILENT,   /* until the time-out */
-	TEMPER_DOWN,     /* refuses connections */
+	TEMPER_BROKEN,  /* 500 */
+	TEMPER_MISSING, /* 404 */
+	TEMPER_FINAL,   /* 489 with the header that forbids retries */
+	TEMPER_BUSY,    /* 429 with Retry-After, then well */
+	TEMPER_SILENT,  /* until the time-out */
+	TEMPER_DOWN,    /* refuses connections */
 	TEMPER_COUNT,
 };
 
@@ -60,16 +60,16 @@ struct world;
 struct proc {
 	struct world *world;
 	int slot;
-	int holder;            /* for the judge; 0 = this slot is empty */
-	struct store *store;   /* with faults */
+	int holder;          /* for the judge; 0 = this slot is empty */
+	struct store *store; /* with faults */
 	struct courier courier;
 	struct engine *engine;
 	bool ready, stopping;
-	int64_t skew_ms;       /* error of its wall clock */
+	int64_t skew_ms; /* error of its wall clock */
 	int64_t mono_offset_ms;
 	int64_t turn_at_ms, poll_at_ms; /* world time; INT64_MAX = not */
 	int64_t stalled_until_ms;       /* it does nothing until then */
-	int64_t able_since_ms;          /* it has been working normally since; INT64_MAX = it is not */
+	int64_t able_since_ms; /* it has been working normally since; INT64_MAX = it is not */
 	uint64_t failures;     /* requests that its store had lost when it last polled */
 	int die_in;            /* steps until it dies; 0 = not planned */
 	int64_t restart_at_ms; /* of an empty slot */
@@ -83,31 +83,31 @@ struct world {
 	bool trace;
 	struct rng rng;
 	int64_t now_ms;
-	int64_t wall_step_ms;  /* of the machine's clock */
-	int64_t stepped_ms;    /* when it was last stepped */
-	int64_t faults_ms;     /* when the store last misbehaved, or some process stood still */
+	int64_t wall_step_ms; /* of the machine's clock */
+	int64_t stepped_ms;   /* when it was last stepped */
+	int64_t faults_ms;    /* when the store last misbehaved, or some process stood still */
 	struct sqlite_db *db;
-	bool rung;             /* the store has answers since this was cleared */
+	bool rung; /* the store has answers since this was cleared */
 	struct store *observer;
 	uint64_t tail_pos;
 	struct proc proc[WORLD_PROCS];
 	int holders;
 	enum temper temper[WORLD_ENDPOINTS];
-	bool healthy;          /* faults are over and all endpoints are well */
+	bool healthy; /* faults are over and all endpoints are well */
 	struct heap exchanges;
-	struct list orphans;   /* exchanges whose process is gone */
+	struct list orphans; /* exchanges whose process is gone */
 	struct judge *judge;
 	struct plan plan;
 	struct plan plan_told; /* what engines get to know */
 	int users;
 	int64_t flow_parallelism[JUDGE_NAMES];
 	int64_t load_at_ms, load_until_ms;
-	int to_publish;        /* messages left to publish */
+	int to_publish; /* messages left to publish */
 	int64_t fault_at_ms;
-	int64_t rows_at_ms;    /* next comparison of all rows */
-	bool faults_on;        /* the store loses answers now */
+	int64_t rows_at_ms; /* next comparison of all rows */
+	bool faults_on;     /* the store loses answers now */
 	int64_t faults_until_ms;
-	bool lost_one;         /* BREAK_LOSE has done its deed */
+	bool lost_one; /* BREAK_LOSE has done its deed */
 	int64_t instants;
 	char line[WORLD_KEPT][WORLD_LINE_BYTES];
 	int64_t lines;

@@ -72,10 +72,10 @@ static struct str body_text(struct arena *a, const struct callback_source *src)
 	return text;
 }
 
-/* The settings were judged when the message was accepted. What has changed since, a smaller plan say, must not
- * keep the callback from being sent. False when it goes without its settings. */
-static bool apply_settings(struct arena *a, const struct callback_source *src, const struct headers *settings,
-			   struct msg *m)
+/* The settings were judged when the message was accepted. What has changed since, a smaller plan
+ * say, must not keep the callback from being sent. False when it goes without its settings. */
+static bool apply_settings(struct arena *a, const struct callback_source *src,
+			   const struct headers *settings, struct msg *m)
 {
 	struct plan plan = *src->plan;
 	struct options_source from = { .header = *settings, .plan = &plan, .now_ms = src->now_ms };
@@ -91,8 +91,8 @@ static bool apply_settings(struct arena *a, const struct callback_source *src, c
 	return false;
 }
 
-/* Hidden is what the source hides and what the callback's own settings hide; and its body, which shows all of
- * the source, when the source hides anything. */
+/* Hidden is what the source hides and what the callback's own settings hide; and its body, which
+ * shows all of the source, when the source hides anything. */
 static struct str redact_list(struct arena *a, const struct msg *source, struct str own)
 {
 	struct problem too_many;
@@ -117,7 +117,8 @@ bool callback_make(struct arena *a, const struct callback_source *src, bool fail
 		   struct msg *ret_msg)
 {
 	const struct msg *source = src->msg;
-	const struct headers *settings = failure ? &source->failure_callback_header : &source->callback_header;
+	const struct headers *settings =
+		failure ? &source->failure_callback_header : &source->callback_header;
 	struct msg m = {
 		.flags = MSG_IS_CALLBACK | (failure ? MSG_IS_FAILURE_CALLBACK : 0),
 		.user = source->user,

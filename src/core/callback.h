@@ -1,7 +1,7 @@
 /* callback.h - the messages that report an attempt's outcome to a callback URL (spec 5.7).
  *
- * A callback is an ordinary message with its own id, retries, log entries and dead letter entry. It has
- * no callbacks of its own.
+ * A callback is an ordinary message with its own id, retries, log entries and dead letter entry. It
+ * has no callbacks of its own.
  */
 #ifndef CORE_CALLBACK_H
 #define CORE_CALLBACK_H
@@ -15,14 +15,15 @@ struct callback_source {
 	int64_t retried;
 	const struct outcome *outcome;
 	struct verdict verdict;
-	struct str dlq_id; /* text; set when the verdict is DEAD */
+	struct str dlq_id;       /* text; set when the verdict is DEAD */
 	const struct plan *plan; /* limits for the callback's own settings */
 	int64_t now_ms;
 };
 
 /* Builds the callback message that this outcome calls for, if any; `failure` asks for the failure
- * callback (only when DEAD), else the callback (after every attempt that had an outcome). Returns false
- * when none is due. Everything in *ret_msg lives in the arena; its id is left zero for the caller. */
+ * callback (only when DEAD), else the callback (after every attempt that had an outcome). Returns
+ * false when none is due. Everything in *ret_msg lives in the arena; its id is left zero for the
+ * caller. */
 must_use bool callback_make(struct arena *a, const struct callback_source *src, bool failure,
 			    struct msg *ret_msg);
 

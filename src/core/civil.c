@@ -9,8 +9,8 @@ int64_t civil_div(int64_t a, int64_t b)
 	return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
 
-/* Years begin in March here, so that the leap day is a year's last; eras are the 400 years after which the
- * calendar repeats. EPOCH_DAYS lie between 0000-03-01 and 1970-01-01. */
+/* Years begin in March here, so that the leap day is a year's last; eras are the 400 years after
+ * which the calendar repeats. EPOCH_DAYS lie between 0000-03-01 and 1970-01-01. */
 int64_t civil_days(int64_t year, int month, int day)
 {
 	int64_t y = month <= 2 ? year - 1 : year;
@@ -79,7 +79,8 @@ bool civil_http_date(struct str s, int64_t *ret_unix_s)
 	int month;
 
 	if (s.n != 29 || s.p[3] != ',' || s.p[4] != ' ' || s.p[7] != ' ' || s.p[11] != ' ' ||
-	    s.p[16] != ' ' || s.p[19] != ':' || s.p[22] != ':' || !str_ieq(str_from(s, 25), STR(" GMT")))
+	    s.p[16] != ' ' || s.p[19] != ':' || s.p[22] != ':' ||
+	    !str_ieq(str_from(s, 25), STR(" GMT")))
 		return false;
 	month = month_of(str_sub(s, 8, 3));
 	if (!month || !take_number(s, 5, 2, 31, &day) || !take_number(s, 12, 4, 9999, &year) ||

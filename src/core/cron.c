@@ -10,13 +10,13 @@ enum { DAY_MIN = 24 * 60, HOURS_ALL = 0xffffff };
 /* The end of the year 9999: no schedule lasts longer. */
 #define UNIX_MS_MAX 253402300799999
 
-/* ---- parsing ---------------------------------------------------------------------------------------- */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 struct field {
 	const char *name;
 	int min, max;
-	const char *names;   /* of three letters each, the first one standing for `names_from`; NULL = none */
-	int names_from;
+	const char *names;   /* of three letters each; NULL = none */
+	int names_from;      /* the value of the first name */
 	const char *allowed; /* for error texts */
 };
 
@@ -33,9 +33,9 @@ enum { FIELDS = 5 };
 static const struct {
 	struct str name, fields;
 } descriptors[] = {
-	{ { "@yearly", 7 }, { "0 0 1 1 *", 9 } },   { { "@annually", 9 }, { "0 0 1 1 *", 9 } },
-	{ { "@monthly", 8 }, { "0 0 1 * *", 9 } },  { { "@weekly", 7 }, { "0 0 * * 0", 9 } },
-	{ { "@daily", 6 }, { "0 0 * * *", 9 } },    { { "@midnight", 9 }, { "0 0 * * *", 9 } },
+	{ { "@yearly", 7 }, { "0 0 1 1 *", 9 } },  { { "@annually", 9 }, { "0 0 1 1 *", 9 } },
+	{ { "@monthly", 8 }, { "0 0 1 * *", 9 } }, { { "@weekly", 7 }, { "0 0 * * 0", 9 } },
+	{ { "@daily", 6 }, { "0 0 * * *", 9 } },   { { "@midnight", 9 }, { "0 0 * * *", 9 } },
 	{ { "@hourly", 7 }, { "0 * * * *", 9 } },
 };
 
@@ -87,7 +87,8 @@ static bool parse_element(const struct field *f, struct str s, uint64_t *ret_bit
 	if (!parse_range(f, range, stepped, &from, &to))
 		return false;
 	/* Sunday comes once in a week, so `*` does not reach its second number. */
-	if (f->max == 7 && range.n && (range.p[0] == '*' || (stepped && to == 7 && !str_has_byte(range, '-'))))
+	if (f->max == 7 && range.n &&
+	    (range.p[0] == '*' || (stepped && to == 7 && !str_has_byte(range, '-'))))
 		to = 6;
 	for (int v = from; v <= to; v += (int)step)
 		bits |= 1ull << v;
@@ -105,10 +106,11 @@ static bool parse_field(const struct field *f, struct str s, uint64_t *ret_bits,
 		struct str element = str_cut(&rest, ',');
 
 		if (!parse_element(f, element, &bits))
-			return problem_set(p, 400,
-					   "invalid cron expression: %s \"%.*s\"; allowed are %s, *, lists, "
-					   "ranges and steps",
-					   f->name, STR_FMT(str_sub(s, 0, 60)), f->allowed);
+			return problem_set(
+				p, 400,
+				"invalid cron expression: %s \"%.*s\"; allowed are %s, *, lists, "
+				"ranges and steps",
+				f->name, STR_FMT(str_sub(s, 0, 60)), f->allowed);
 		if (last)
 			break;
 	} while (true);
@@ -141,10 +143,11 @@ static bool take_zone(struct str *s, struct str *ret_zone, struct problem *p)
 	else
 		return true;
 	if (!tz_name_is_safe(zone))
-		return problem_set(p, 400,
-				   "invalid cron expression: time zone \"%.*s\"; allowed are IANA names like "
-				   "Europe/Berlin",
-				   STR_FMT(str_sub(zone, 0, 60)));
+		return problem_set(
+			p, 400,
+			"invalid cron expression: time zone \"%.*s\"; allowed are IANA names like "
+			"Europe/Berlin",
+			STR_FMT(str_sub(zone, 0, 60)));
 	*s = rest;
 	*ret_zone = zone;
 	return true;
@@ -161,7 +164,8 @@ static bool take_descriptor(struct str *s, struct problem *p)
 		}
 	}
 	return problem_set(p, 400,
-			   "invalid cron expression: \"%.*s\"; allowed are @yearly, @annually, @monthly, @weekly, "
+			   "invalid cron expression: \"%.*s\"; allowed are @yearly, @annually, "
+			   "@monthly, @weekly, "
 			   "@daily, @midnight and @hourly",
 			   STR_FMT(str_sub(*s, 0, 60)));
 }
@@ -177,11 +181,11 @@ static bool split_fields(struct str s, struct str ret_word[FIELDS], struct probl
 			ret_word[n] = word;
 		n++;
 	}
-	return n == FIELDS ||
-	       problem_set(p, 400,
-			   "invalid cron expression: %zu fields; 5 are allowed: minute, hour, day of month, month, "
-			   "day of week",
-			   n);
+	return n == FIELDS || problem_set(p, 400,
+					  "invalid cron expression: %zu fields; 5 are allowed: "
+					  "minute, hour, day of month, month, "
+					  "day of week",
+					  n);
 }
 
 /* Is the field `*`, in one of the ways to say so? */
@@ -196,7 +200,8 @@ bool cron_parse(struct str text, struct cron *ret_cron, struct problem *ret_prob
 	uint64_t bits[FIELDS];
 
 	if (s.n > LIMIT_CRON_BYTES)
-		return problem_set(ret_problem, 400, "invalid cron expression: at most %d bytes are allowed",
+		return problem_set(ret_problem, 400,
+				   "invalid cron expression: at most %d bytes are allowed",
 				   LIMIT_CRON_BYTES);
 	if (!take_zone(&s, &zone, ret_problem) || !take_descriptor(&s, ret_problem) ||
 	    !split_fields(s, word, ret_problem))
@@ -219,7 +224,7 @@ bool cron_parse(struct str text, struct cron *ret_cron, struct problem *ret_prob
 	return true;
 }
 
-/* ---- the next time ---------------------------------------------------------------------------------- */
+/* ---- the next time --------------------------------------------------------------------------- */
 
 static bool day_matches(const struct cron *c, int64_t days)
 {
@@ -247,7 +252,8 @@ static int minute_of_day(const struct cron *c, int minute)
 	return DAY_MIN;
 }
 
-/* Local time as minutes since 1970, as if there were no time zones. The first match in [from, until), or INT64_MAX. */
+/* Local time as minutes since 1970, as if there were no time zones. The first match in [from,
+ * until), or INT64_MAX. */
 static int64_t next_local(const struct cron *c, int64_t from, int64_t until)
 {
 	int64_t days = civil_div(from, DAY_MIN);
@@ -279,10 +285,11 @@ struct stretch {
 	int64_t offset_before_s;
 };
 
-/* The first match within [from_s, end_s) of the stretch, Unix seconds; INT64_MAX = none. When times of day are meant,
- * those that the clock has shown already before the stretch began are passed over, and those that it skipped happen
- * at once, at its beginning. */
-static int64_t next_within(const struct cron *c, const struct stretch *s, int64_t from_s, int64_t end_s)
+/* The first match within [from_s, end_s) of the stretch, Unix seconds; INT64_MAX = none. When times
+ * of day are meant, those that the clock has shown already before the stretch began are passed
+ * over, and those that it skipped happen at once, at its beginning. */
+static int64_t next_within(const struct cron *c, const struct stretch *s, int64_t from_s,
+			   int64_t end_s)
 {
 	bool times_of_day = c->hours != HOURS_ALL;
 	int64_t shift = s->offset_s - s->offset_before_s;
@@ -307,8 +314,8 @@ static struct stretch stretch_at(const struct tz *tz, int64_t unix_s)
 	return s;
 }
 
-/* The stretch that holds unix_s began at the latest transition before; a day back is far enough to see
- * what a clock can show twice. */
+/* The stretch that holds unix_s began at the latest transition before; a day back is far enough to
+ * see what a clock can show twice. */
 static struct stretch stretch_around(const struct tz *tz, int64_t unix_s)
 {
 	struct stretch s = stretch_at(tz, unix_s - 26 * 3600), next;

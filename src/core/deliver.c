@@ -4,8 +4,8 @@
 
 /* Set by us on deliveries; nobody else may say who a message is from or that it is signed. */
 static const struct str reserved[] = {
-	{ "Upstash-Signature", 17 },   { "Upstash-Message-Id", 18 }, { "Upstash-Retried", 15 },
-	{ "Upstash-Topic-Name", 18 },  { "Upstash-Caller-Ip", 17 },  { "Upstash-Schedule-Id", 19 },
+	{ "Upstash-Signature", 17 },  { "Upstash-Message-Id", 18 }, { "Upstash-Retried", 15 },
+	{ "Upstash-Topic-Name", 18 }, { "Upstash-Caller-Ip", 17 },  { "Upstash-Schedule-Id", 19 },
 	{ "Upstash-Region", 14 },
 };
 
@@ -61,8 +61,8 @@ static struct str id_text(struct arena *a, struct msg_id id)
 	return str_n(text, MSG_ID_LEN);
 }
 
-struct headers deliver_headers(struct arena *a, const struct msg *m, int64_t retried, struct str signature,
-			       struct str region)
+struct headers deliver_headers(struct arena *a, const struct msg *m, int64_t retried,
+			       struct str signature, struct str region)
 {
 	struct headers h = { arena_alloc(a, (m->header.n + OWN_MAX) * sizeof(struct header)), 0 };
 
@@ -70,7 +70,8 @@ struct headers deliver_headers(struct arena *a, const struct msg *m, int64_t ret
 	if (!headers_get(&m->header, STR("User-Agent")).p)
 		add(&h, STR("User-Agent"), STR("Upstash-QStash"));
 	add(&h, STR("Upstash-Message-Id"), id_text(a, m->id));
-	add(&h, STR("Upstash-Retried"), retried ? arena_fmt(a, "%lld", (long long)retried) : STR("0"));
+	add(&h, STR("Upstash-Retried"),
+	    retried ? arena_fmt(a, "%lld", (long long)retried) : STR("0"));
 	add(&h, STR("Upstash-Signature"), signature);
 	add(&h, STR("Upstash-Topic-Name"), m->topic);
 	add(&h, STR("Upstash-Schedule-Id"), m->schedule_id);
@@ -78,7 +79,8 @@ struct headers deliver_headers(struct arena *a, const struct msg *m, int64_t ret
 	add(&h, STR("Upstash-Region"), region);
 	check(h.n <= OWN_MAX);
 	for (size_t i = 0; i < m->header.n; i++) {
-		if (!deliver_is_reserved(m->header.v[i].name) && !deliver_is_hop(m->header.v[i].name))
+		if (!deliver_is_reserved(m->header.v[i].name) &&
+		    !deliver_is_hop(m->header.v[i].name))
 			h.v[h.n++] = m->header.v[i];
 	}
 	return h;

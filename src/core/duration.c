@@ -19,16 +19,12 @@ static const struct unit request_units[] = {
 	{ { "d", 1 }, 86400e3 },
 };
 
-/* "ms" stands before "m", because the first that fits is taken. The micro sign has two code points. */
+/* "ms" stands before "m", because the first that fits is taken. The micro sign has two code
+ * points. */
 static const struct unit go_units[] = {
-	{ { "ns", 2 }, 1e-6 },
-	{ { "us", 2 }, 1e-3 },
-	{ { "\xc2\xb5s", 3 }, 1e-3 },
-	{ { "\xce\xbcs", 3 }, 1e-3 },
-	{ { "ms", 2 }, 1 },
-	{ { "s", 1 }, 1000 },
-	{ { "m", 1 }, 60e3 },
-	{ { "h", 1 }, 3600e3 },
+	{ { "ns", 2 }, 1e-6 },        { { "us", 2 }, 1e-3 },  { { "\xc2\xb5s", 3 }, 1e-3 },
+	{ { "\xce\xbcs", 3 }, 1e-3 }, { { "ms", 2 }, 1 },     { { "s", 1 }, 1000 },
+	{ { "m", 1 }, 60e3 },         { { "h", 1 }, 3600e3 },
 };
 
 static bool is_digit(char c)

@@ -4,8 +4,8 @@
 #include "base/codec.h"
 #include "core/headers.h"
 
-/* Never renumbered: outbox entries and log files carry them. An event is one value (EVENT_TAG_WHOLE)
- * whose bytes are tagged values themselves. */
+/* Never renumbered: outbox entries and log files carry them. An event is one value
+ * (EVENT_TAG_WHOLE) whose bytes are tagged values themselves. */
 enum event_tag {
 	EVENT_TAG_WHOLE = 1,
 	EVENT_TAG_TIME,
@@ -23,10 +23,9 @@ enum event_tag {
 	EVENT_TAG_DURATION,
 };
 
-static const struct str state_names[] = {
-	[EVENT_NONE] = { "", 0 },
+static const struct str state_names[] = { [EVENT_NONE] = { "", 0 },
 #define X(name) [EVENT_##name] = { #name, sizeof(#name) - 1 },
-	EVENT_STATES(X)
+					  EVENT_STATES(X)
 #undef X
 };
 

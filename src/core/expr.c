@@ -118,9 +118,15 @@ static const struct function functions[] = {
 	{ .name = { "sqrt", 4 }, .args = 1, .one = sqrt, .wrong_count = "sqrt takes one argument" },
 	{ .name = { "abs", 3 }, .args = 1, .one = fabs, .wrong_count = "abs takes one argument" },
 	{ .name = { "exp", 3 }, .args = 1, .one = exp, .wrong_count = "exp takes one argument" },
-	{ .name = { "floor", 5 }, .args = 1, .one = floor, .wrong_count = "floor takes one argument" },
+	{ .name = { "floor", 5 },
+	  .args = 1,
+	  .one = floor,
+	  .wrong_count = "floor takes one argument" },
 	{ .name = { "ceil", 4 }, .args = 1, .one = ceil, .wrong_count = "ceil takes one argument" },
-	{ .name = { "round", 5 }, .args = 1, .one = round, .wrong_count = "round takes one argument" },
+	{ .name = { "round", 5 },
+	  .args = 1,
+	  .one = round,
+	  .wrong_count = "round takes one argument" },
 	{ .name = { "min", 3 }, .many = min_of },
 	{ .name = { "max", 3 }, .many = max_of },
 };
@@ -166,7 +172,8 @@ static double parse_named(struct parser *p)
 	f = find_function(name);
 	if (!f) {
 		p->at = from;
-		return fail(p, "unknown name (allowed: retried pow sqrt abs exp floor ceil round min max)");
+		return fail(p, "unknown name (allowed: retried pow sqrt abs exp floor ceil round "
+			       "min max)");
 	}
 	if (!take(p, '('))
 		return fail(p, "'(' expected");

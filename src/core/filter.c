@@ -9,8 +9,8 @@
 enum { CANCEL = 1 << FILTER_CANCEL, DLQ = 1 << FILTER_DLQ, LOGS = 1 << FILTER_LOGS };
 enum { ALL = CANCEL | DLQ | LOGS };
 
-/* Where a query's value is cut into several. A comma that a client has percent-encoded is part of a value, unless no
- * value of that field can hold one. */
+/* Where a query's value is cut into several. A comma that a client has percent-encoded is part of a
+ * value, unless no value of that field can hold one. */
 enum commas {
 	COMMAS_CUT,       /* at each */
 	COMMAS_UNENCODED, /* at each that is not percent-encoded */
@@ -77,7 +77,7 @@ struct parser {
 	enum filter_use use;
 	struct value *value; /* all that was given, in order */
 	size_t n, cap;
-	uint32_t taken;      /* targets that the query has set: bit 1 << target */
+	uint32_t taken; /* targets that the query has set: bit 1 << target */
 	struct problem *problem;
 };
 
@@ -118,7 +118,7 @@ static bool add_cut(struct parser *ps, const struct param *param, struct str tex
 	return true;
 }
 
-/* ---- the query -------------------------------------------------------------------------------------- */
+/* ---- the query ------------------------------------------------------------------------------- */
 
 /* May the raw value be cut at a comma that stands before `rest`? */
 static bool cuts_before(enum commas commas, struct str rest)
@@ -189,7 +189,7 @@ static bool take_query(struct parser *ps, struct str query)
 	return true;
 }
 
-/* ---- the body --------------------------------------------------------------------------------------- */
+/* ---- the body -------------------------------------------------------------------------------- */
 
 static bool take_scalar(struct parser *ps, const struct param *param, const struct json *v)
 {
@@ -204,7 +204,8 @@ static bool take_scalar(struct parser *ps, const struct param *param, const stru
 		return param->commas == COMMAS_CUT ? add_cut(ps, param, v->text)
 						   : add(ps, param, v->text);
 	default:
-		return problem_set(ps->problem, 400, "%.*s: a string or an array of strings is allowed",
+		return problem_set(ps->problem, 400,
+				   "%.*s: a string or an array of strings is allowed",
 				   STR_FMT(param->name));
 	}
 }
@@ -234,7 +235,8 @@ static bool take_body(struct parser *ps, struct str body)
 	if (!root)
 		return problem_set(ps->problem, 400, "the body is not valid JSON: %s", error);
 	if (root->kind != JSON_OBJECT)
-		return problem_set(ps->problem, 400, "the body must be a JSON object with filter fields");
+		return problem_set(ps->problem, 400,
+				   "the body must be a JSON object with filter fields");
 	for (const struct json *c = root->child; c; c = c->next) {
 		if (!take_member(ps, c))
 			return false;
@@ -242,7 +244,7 @@ static bool take_body(struct parser *ps, struct str body)
 	return true;
 }
 
-/* ---- from texts to the filter ----------------------------------------------------------------------- */
+/* ---- from texts to the filter ---------------------------------------------------------------- */
 
 static bool refuse(struct parser *ps, const struct value *v, const char *allowed)
 {
@@ -314,7 +316,8 @@ static bool set_async(struct parser *ps, struct filter *f, const struct value *v
 	return f->async || str_eq(v->text, STR("false")) || refuse(ps, v, "true, false");
 }
 
-static bool set_value(struct parser *ps, struct filter *f, const struct value *v, int64_t *status_room)
+static bool set_value(struct parser *ps, struct filter *f, const struct value *v,
+		      int64_t *status_room)
 {
 	struct filter_values *list;
 
@@ -380,13 +383,14 @@ bool filter_parse(struct arena *a, const struct filter_source *src, struct filte
 	if (ps.cap > LIMIT_FILTER_VALUES)
 		ps.cap = LIMIT_FILTER_VALUES;
 	ps.value = arena_array(a, struct value, ps.cap);
-	if (!take_query(&ps, src->query) || (body.n && !take_body(&ps, body)) || !make_filter(&ps, &f))
+	if (!take_query(&ps, src->query) || (body.n && !take_body(&ps, body)) ||
+	    !make_filter(&ps, &f))
 		return false;
 	*ret_filter = f;
 	return true;
 }
 
-/* ---- asking the filter ------------------------------------------------------------------------------ */
+/* ---- asking the filter ----------------------------------------------------------------------- */
 
 bool filter_is_empty(const struct filter *f)
 {
@@ -406,8 +410,8 @@ static bool any(const struct filter_values *values, struct str text)
 	return !values->n;
 }
 
-static bool any_part(const struct filter_values *values, bool (*holds)(struct str whole, struct str part),
-		     struct str whole)
+static bool any_part(const struct filter_values *values,
+		     bool (*holds)(struct str whole, struct str part), struct str whole)
 {
 	for (size_t i = 0; i < values->n; i++) {
 		if (holds(whole, values->v[i]))
@@ -441,8 +445,8 @@ static bool match_fields(const struct filter *f, const struct msg *m)
 
 	return any_id(&v[FILTER_MESSAGE_ID], m->id) && any(&v[FILTER_URL], m->url) &&
 	       any(&v[FILTER_TOPIC], m->topic) && any(&v[FILTER_QUEUE], m->queue) &&
-	       any(&v[FILTER_SCHEDULE], m->schedule_id) && any(&v[FILTER_CALLER_IP], m->caller_ip) &&
-	       any(&v[FILTER_FLOW_KEY], m->flow_key) &&
+	       any(&v[FILTER_SCHEDULE], m->schedule_id) &&
+	       any(&v[FILTER_CALLER_IP], m->caller_ip) && any(&v[FILTER_FLOW_KEY], m->flow_key) &&
 	       any_part(&v[FILTER_LABEL], has_label, m->labels) &&
 	       any_part(&v[FILTER_HOST], url_has_host, m->url) &&
 	       any_part(&v[FILTER_PATH], url_has_path, m->url);

@@ -2,8 +2,8 @@
 
 #include "base/check.h"
 
-/* A window that begins more than a period ahead comes from a clock that has been set back since; to keep it
- * would close the gate until that time comes again. */
+/* A window that begins more than a period ahead comes from a clock that has been set back since; to
+ * keep it would close the gate until that time comes again. */
 static bool window_is_over(const struct gate *g, int64_t now_ms)
 {
 	return g->window_start_ms == 0 || now_ms >= g->window_start_ms + g->rate_period_ms ||

@@ -1,26 +1,26 @@
 /* limits_tbl.h - limits of the domain that no plan changes: name, value, what for. See limits.h.
  */
-#define LIMITS(X)                                                                                   \
-	X(LIMIT_NAME_BYTES, 256, "name of a queue, URL group or schedule")                          \
-	X(LIMIT_URL_BYTES, 16 * 1024, "URL of a destination or callback")                           \
-	X(LIMIT_FORWARD_COUNT, 128, "headers forwarded with one message")                           \
-	X(LIMIT_FORWARD_BYTES, 64 * 1024, "headers forwarded with one message, names and values")   \
-	X(LIMIT_SETTINGS_COUNT, 512, "headers and parameters looked at in one request or item")     \
-	X(LIMIT_CALLBACK_COUNT, 128, "settings of one callback")                                    \
-	X(LIMIT_LABEL_COUNT, 100, "labels of one message")                                          \
-	X(LIMIT_LABEL_BYTES, 1024, "one label")                                                     \
-	X(LIMIT_FLOW_KEY_BYTES, 1024, "flow-control key")                                           \
-	X(LIMIT_FLOW_PERIOD_S, 7 * 24 * 3600, "period of a flow-control rate")                      \
-	X(LIMIT_FLOW_COUNT, 1000 * 1000 * 1000, "parallelism or rate of a flow-control key")        \
-	X(LIMIT_DEDUP_BYTES, 1024, "deduplication id")                                              \
-	X(LIMIT_REDACT_COUNT, 100, "header names in a redact list")                                 \
-	X(LIMIT_EXPR_BYTES, 1024, "retry-delay expression")                                         \
-	X(LIMIT_EXPR_DEPTH, 32, "nesting of a retry-delay expression")                              \
-	X(LIMIT_RETRIES, 1000 * 1000, "retries where the plan has no limit")                        \
-	X(LIMIT_RETRY_DELAY_MS, 24 * 3600 * 1000, "wait before a retry")                            \
-	X(LIMIT_DELAY_S, 100 * 365 * 24 * 3600LL, "delay where the plan has no limit")              \
-	X(LIMIT_CRON_BYTES, 256, "cron expression")                                                 \
-	X(LIMIT_FILTER_VALUES, 1000, "values of all fields of a filter")                            \
-	X(LIMIT_PAGE_LOGS, 1000, "entries of a page of logs")                                       \
-	X(LIMIT_PAGE_DLQ, 100, "entries of a page of the dead letter queue")                        \
+#define LIMITS(X)                                                                                 \
+	X(LIMIT_NAME_BYTES, 256, "name of a queue, URL group or schedule")                        \
+	X(LIMIT_URL_BYTES, 16 * 1024, "URL of a destination or callback")                         \
+	X(LIMIT_FORWARD_COUNT, 128, "headers forwarded with one message")                         \
+	X(LIMIT_FORWARD_BYTES, 64 * 1024, "headers forwarded with one message, names and values") \
+	X(LIMIT_SETTINGS_COUNT, 512, "headers and parameters looked at in one request or item")   \
+	X(LIMIT_CALLBACK_COUNT, 128, "settings of one callback")                                  \
+	X(LIMIT_LABEL_COUNT, 100, "labels of one message")                                        \
+	X(LIMIT_LABEL_BYTES, 1024, "one label")                                                   \
+	X(LIMIT_FLOW_KEY_BYTES, 1024, "flow-control key")                                         \
+	X(LIMIT_FLOW_PERIOD_S, 7 * 24 * 3600, "period of a flow-control rate")                    \
+	X(LIMIT_FLOW_COUNT, 1000 * 1000 * 1000, "parallelism or rate of a flow-control key")      \
+	X(LIMIT_DEDUP_BYTES, 1024, "deduplication id")                                            \
+	X(LIMIT_REDACT_COUNT, 100, "header names in a redact list")                               \
+	X(LIMIT_EXPR_BYTES, 1024, "retry-delay expression")                                       \
+	X(LIMIT_EXPR_DEPTH, 32, "nesting of a retry-delay expression")                            \
+	X(LIMIT_RETRIES, 1000 * 1000, "retries where the plan has no limit")                      \
+	X(LIMIT_RETRY_DELAY_MS, 24 * 3600 * 1000, "wait before a retry")                          \
+	X(LIMIT_DELAY_S, 100 * 365 * 24 * 3600LL, "delay where the plan has no limit")            \
+	X(LIMIT_CRON_BYTES, 256, "cron expression")                                               \
+	X(LIMIT_FILTER_VALUES, 1000, "values of all fields of a filter")                          \
+	X(LIMIT_PAGE_LOGS, 1000, "entries of a page of logs")                                     \
+	X(LIMIT_PAGE_DLQ, 100, "entries of a page of the dead letter queue")                      \
 	X(LIMIT_CANCEL_COUNT, 500, "value of `count` of a bulk cancel")

@@ -160,7 +160,7 @@ bool msg_decode(struct arena *a, struct str record, struct msg *ret_msg)
 	return true;
 }
 
-/* ---- ids -------------------------------------------------------------------------------------------- */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 /* A seq is 42 bits of milliseconds and 21 bits that count within one. */
 enum { SEQ_COUNT_BITS = 21 };
@@ -182,7 +182,8 @@ struct msg_id msg_id_next(uint64_t *last_seq, int64_t now_ms, struct rng *rng)
 	uint64_t at = msg_id_seq_at(now_ms);
 	struct msg_id id;
 
-	/* Each millisecond is begun somewhere in its first half, so that two processes do not meet. */
+	/* Each millisecond is begun somewhere in its first half, so that two processes do not
+	 * meet. */
 	id.seq = at > *last_seq ? at + rng_below(rng, 1 << (SEQ_COUNT_BITS - 1)) : *last_seq + 1;
 	if (id.seq == 0)
 		id.seq = 1;

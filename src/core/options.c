@@ -25,7 +25,7 @@ bool options_refuse(struct options_parser *ps, enum setting s, int status, const
 			   STR_FMT(options_settings[s].name), text);
 }
 
-/* ---- collecting ------------------------------------------------------------------------------------- */
+/* ---- collecting ------------------------------------------------------------------------------ */
 
 static bool is_used(const struct options_parser *ps, enum setting s)
 {
@@ -34,7 +34,8 @@ static bool is_used(const struct options_parser *ps, enum setting s)
 	return options_settings[s].uses & use;
 }
 
-static void collect_value(struct options_parser *ps, enum setting s, struct str value, enum rank rank)
+static void collect_value(struct options_parser *ps, enum setting s, struct str value,
+			  enum rank rank)
 {
 	if (!value.n || !is_used(ps, s))
 		return;
@@ -76,7 +77,8 @@ static bool collect_all(struct options_parser *ps, const struct headers *h, enum
 		if (!ps->is_callback && !str_istarts(name, upstash))
 			continue;
 		if (!header_value_is_valid(value))
-			return problem_set(ps->problem, 400, "%.*s: control characters are not allowed",
+			return problem_set(ps->problem, 400,
+					   "%.*s: control characters are not allowed",
 					   STR_FMT(str_sub(name, 0, 100)));
 		if (!collect(ps, ps->is_callback ? name : str_from(name, upstash.n), value, rank))
 			return false;
@@ -90,7 +92,8 @@ static bool collect_sources(struct options_parser *ps)
 	size_t all = src->header.n + src->query.n + src->group.n;
 
 	if (all > LIMIT_SETTINGS_COUNT)
-		return problem_set(ps->problem, 400, "at most %d headers and parameters are allowed",
+		return problem_set(ps->problem, 400,
+				   "at most %d headers and parameters are allowed",
 				   LIMIT_SETTINGS_COUNT);
 	/* Two more for the Content-Types of request and group. */
 	options_list_init(ps->a, &ps->forward, all + ps->m->header.n + 2);
@@ -98,8 +101,8 @@ static bool collect_sources(struct options_parser *ps)
 		options_list_init(ps->a, &ps->callback, all + ps->m->callback_header.n);
 		options_list_init(ps->a, &ps->failure, all + ps->m->failure_callback_header.n);
 	}
-	return collect_all(ps, &src->header, RANK_REQUEST) && collect_all(ps, &src->query, RANK_QUERY) &&
-	       collect_all(ps, &src->group, RANK_GROUP);
+	return collect_all(ps, &src->header, RANK_REQUEST) &&
+	       collect_all(ps, &src->query, RANK_QUERY) && collect_all(ps, &src->group, RANK_GROUP);
 }
 
 /* The value of a header if it is that setting; empty when it is another one. */
@@ -112,8 +115,8 @@ static struct str value_of(const struct options_parser *ps, const struct header 
 	return str_ieq(name, options_settings[s].name) ? str_trim(h->value) : STR_NULL;
 }
 
-/* All values of a list that its source repeats, with commas between them. They are put together at once and not one
- * by one as they are found, so that many of them cost no more than their bytes. */
+/* All values of a list that its source repeats, with commas between them. They are put together at
+ * once and not one by one as they are found, so that many of them cost no more than their bytes. */
 static void join_repeated(struct options_parser *ps, enum setting s)
 {
 	const struct options_source *src = ps->src;
@@ -139,7 +142,7 @@ static void join_repeated(struct options_parser *ps, enum setting s)
 	ps->value[s] = str_n(text, (size_t)(p - text) - 1);
 }
 
-/* ---- parsing ---------------------------------------------------------------------------------------- */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 static void set_defaults(struct options_parser *ps)
 {
@@ -203,10 +206,10 @@ bool options_parse_callback(struct arena *a, const struct options_source *src, s
 	return run(&ps);
 }
 
-/* ---- deduplication ---------------------------------------------------------------------------------- */
+/* ---- deduplication --------------------------------------------------------------------------- */
 
-/* Every part with its length, so that no two contents run together alike; the body as its own hash, so that
- * it is not copied. */
+/* Every part with its length, so that no two contents run together alike; the body as its own hash,
+ * so that it is not copied. */
 static void content_hash(struct buf *out, const struct msg *m)
 {
 	unsigned char hash[SHA256_LEN];

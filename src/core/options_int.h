@@ -1,8 +1,8 @@
 /* options_int.h - what the files of options.h share; nobody else includes it.
  *
- * A parse has three steps: collect (options.c) sorts all headers into settings, forwarded headers and
- * settings of callbacks, the strongest source first; the table's functions (options_value.c) judge and apply the
- * settings one by one; what is forwarded is put together last (options_list.c).
+ * A parse has three steps: collect (options.c) sorts all headers into settings, forwarded headers
+ * and settings of callbacks, the strongest source first; the table's functions (options_value.c)
+ * judge and apply the settings one by one; what is forwarded is put together last (options_list.c).
  */
 #ifndef CORE_OPTIONS_INT_H
 #define CORE_OPTIONS_INT_H
@@ -39,7 +39,7 @@ enum rank {
 	RANK_QUERY,
 	RANK_GROUP,
 	RANK_GROUP_PLAIN,
-	RANK_MESSAGE,       /* the dead letter has it */
+	RANK_MESSAGE, /* the dead letter has it */
 };
 
 struct options_list {
@@ -53,13 +53,13 @@ struct options_list {
 struct options_parser {
 	struct arena *a;
 	const struct options_source *src;
-	bool is_callback;          /* the settings are a callback's; names come without prefix */
-	struct str prefix;         /* what the user wrote before a setting's name, for error texts */
+	bool is_callback;  /* the settings are a callback's; names come without prefix */
+	struct str prefix; /* what the user wrote before a setting's name, for error texts */
 	struct msg *m;
 	struct options o;
 	struct str value[SETTINGS]; /* trimmed; p == NULL = not given */
 	enum rank rank[SETTINGS];   /* of the value */
-	uint32_t repeated;          /* lists of which the source has more than one: bit 1 << setting */
+	uint32_t repeated; /* lists of which the source has more than one: bit 1 << setting */
 	struct options_list forward, callback, failure;
 	struct problem *problem;
 };
@@ -72,8 +72,8 @@ bool options_refuse(struct options_parser *ps, enum setting s, int status, const
 struct options_setting {
 	struct str name; /* without "Upstash-" */
 	bool (*apply)(struct options_parser *ps, struct str value);
-	unsigned uses;   /* bits 1 << enum options_use, and OPTIONS_IN_CALLBACK */
-	bool is_list;    /* repeated ones are joined with commas */
+	unsigned uses; /* bits 1 << enum options_use, and OPTIONS_IN_CALLBACK */
+	bool is_list;  /* repeated ones are joined with commas */
 };
 enum { OPTIONS_IN_CALLBACK = 1 << 8 };
 extern const struct options_setting options_settings[SETTINGS];
@@ -87,8 +87,8 @@ void options_list_init(struct arena *a, struct options_list *l, size_t cap);
 must_use bool options_list_forward(struct options_parser *ps, struct str rest, struct str value,
 				   enum rank rank);
 /* One setting of a callback; `rest` is the name behind "Upstash-Callback-". */
-must_use bool options_list_callback(struct options_parser *ps, struct options_list *l, struct str rest,
-				    struct str value, enum rank rank);
+must_use bool options_list_callback(struct options_parser *ps, struct options_list *l,
+				    struct str rest, struct str value, enum rank rank);
 /* Adds the plain headers that are forwarded, and makes m->header. */
 must_use bool options_list_headers(struct options_parser *ps);
 /* Makes the callbacks' header lists and judges their settings. */

@@ -18,8 +18,8 @@ static void add(struct options_list *l, struct str name, struct str value, enum 
 
 static bool refuse_name(struct options_parser *ps, const char *before, struct str name)
 {
-	return problem_set(ps->problem, 400, "%.*s%s%.*s: not a valid header name", STR_FMT(ps->prefix),
-			   before, STR_FMT(str_sub(name, 0, 100)));
+	return problem_set(ps->problem, 400, "%.*s%s%.*s: not a valid header name",
+			   STR_FMT(ps->prefix), before, STR_FMT(str_sub(name, 0, 100)));
 }
 
 static bool is_forwardable(struct str name)
@@ -27,7 +27,8 @@ static bool is_forwardable(struct str name)
 	return !deliver_is_hop(name) && !deliver_is_reserved(name);
 }
 
-bool options_list_forward(struct options_parser *ps, struct str rest, struct str value, enum rank rank)
+bool options_list_forward(struct options_parser *ps, struct str rest, struct str value,
+			  enum rank rank)
 {
 	if (!header_name_is_valid(rest))
 		return refuse_name(ps, "Forward-", rest);
@@ -40,13 +41,14 @@ bool options_list_callback(struct options_parser *ps, struct options_list *l, st
 			   struct str value, enum rank rank)
 {
 	if (!header_name_is_valid(rest))
-		return refuse_name(ps, l == &ps->callback ? "Callback-" : "Failure-Callback-", rest);
+		return refuse_name(ps, l == &ps->callback ? "Callback-" : "Failure-Callback-",
+				   rest);
 	if (!str_istarts(rest, STR("Telemetry-")))
 		add(l, header_canonical(ps->a, rest), value, rank);
 	return true;
 }
 
-/* ---- plain headers of the request ------------------------------------------------------------------- */
+/* ---- plain headers of the request ------------------------------------------------------------ */
 
 /* The header Connection names headers that are for the next hop only. */
 static bool is_connection_option(const struct headers *h, struct str name)
@@ -74,7 +76,8 @@ static bool add_plain(struct options_parser *ps, const struct header *h, enum ra
 	struct str value = str_trim(h->value);
 
 	if (!header_name_is_valid(h->name) || !header_value_is_valid(value))
-		return problem_set(ps->problem, 400, "%.*s: not a valid header, it cannot be forwarded",
+		return problem_set(ps->problem, 400,
+				   "%.*s: not a valid header, it cannot be forwarded",
 				   STR_FMT(str_sub(h->name, 0, 100)));
 	add(&ps->forward, header_canonical(ps->a, h->name), value, rank);
 	return true;
@@ -103,7 +106,7 @@ static bool add_plain_all(struct options_parser *ps, const struct headers *h)
 	return true;
 }
 
-/* ---- making the lists ------------------------------------------------------------------------------- */
+/* ---- making the lists ------------------------------------------------------------------------ */
 
 static bool is_overridden(const struct options_list *l, const struct options_entry *e)
 {
@@ -138,7 +141,8 @@ static void add_message(struct options_list *l, const struct headers *h)
 		add(l, h->v[i].name, h->v[i].value, RANK_MESSAGE);
 }
 
-/* A retry keeps the dead letter's headers, and the Content-Type of the request is that of its own body. */
+/* A retry keeps the dead letter's headers, and the Content-Type of the request is that of its own
+ * body. */
 static bool add_unnamed(struct options_parser *ps)
 {
 	const struct options_source *src = ps->src;
@@ -165,16 +169,20 @@ bool options_list_headers(struct options_parser *ps)
 		return false;
 	bytes = make(ps->a, &ps->forward, &ps->m->header);
 	if (ps->m->header.n > LIMIT_FORWARD_COUNT || bytes > LIMIT_FORWARD_BYTES)
-		return problem_set(ps->problem, 400,
-				   "%.*sForward-*: at most %d headers and %d bytes can be forwarded",
-				   STR_FMT(ps->prefix), LIMIT_FORWARD_COUNT, LIMIT_FORWARD_BYTES);
+		return problem_set(
+			ps->problem, 400,
+			"%.*sForward-*: at most %d headers and %d bytes can be forwarded",
+			STR_FMT(ps->prefix), LIMIT_FORWARD_COUNT, LIMIT_FORWARD_BYTES);
 	return true;
 }
 
-/* Reads the settings as the callback will read them, so that what could not be sent is refused now. */
+/* Reads the settings as the callback will read them, so that what could not be sent is refused
+ * now. */
 static bool judge_callback(struct options_parser *ps, struct str prefix, const struct headers *h)
 {
-	struct options_source src = { .header = *h, .plan = ps->src->plan, .now_ms = ps->src->now_ms };
+	struct options_source src = { .header = *h,
+				      .plan = ps->src->plan,
+				      .now_ms = ps->src->now_ms };
 	struct msg ignored = { .created_ms = ps->src->now_ms };
 
 	return options_parse_callback(ps->a, &src, prefix, &ignored, ps->problem);
@@ -192,7 +200,8 @@ static bool make_callback(struct options_parser *ps, struct options_list *l, str
 		add_message(l, h);
 	bytes = make(ps->a, l, h);
 	if (h->n > LIMIT_CALLBACK_COUNT || bytes > LIMIT_FORWARD_BYTES)
-		return problem_set(ps->problem, 400, "%.*s*: at most %d settings and %d bytes are allowed",
+		return problem_set(ps->problem, 400,
+				   "%.*s*: at most %d settings and %d bytes are allowed",
 				   STR_FMT(prefix), LIMIT_CALLBACK_COUNT, LIMIT_FORWARD_BYTES);
 	return judge_callback(ps, prefix, h);
 }
@@ -204,6 +213,7 @@ bool options_list_callbacks(struct options_parser *ps)
 	if (m->callback.n &&
 	    !make_callback(ps, &ps->callback, STR("Upstash-Callback-"), &m->callback_header))
 		return false;
-	return !m->failure_callback.n || make_callback(ps, &ps->failure, STR("Upstash-Failure-Callback-"),
-						       &m->failure_callback_header);
+	return !m->failure_callback.n ||
+	       make_callback(ps, &ps->failure, STR("Upstash-Failure-Callback-"),
+			     &m->failure_callback_header);
 }

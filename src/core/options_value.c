@@ -47,7 +47,8 @@ static bool method(struct options_parser *ps, struct str value)
 			return true;
 		}
 	}
-	return options_refuse(ps, SETTING_METHOD, 400, "GET, POST, PUT, PATCH and DELETE are allowed");
+	return options_refuse(ps, SETTING_METHOD, 400,
+			      "GET, POST, PUT, PATCH and DELETE are allowed");
 }
 
 /* What is longer than the plan's is the plan's: a timeout can only shorten. */
@@ -121,7 +122,8 @@ static bool not_before(struct options_parser *ps, struct str value)
 	uint64_t unix_s;
 
 	if (!str_u64(value, &unix_s) || unix_s > UNIX_S_MAX)
-		return options_refuse(ps, SETTING_NOT_BEFORE, 400, "a Unix time in seconds is allowed");
+		return options_refuse(ps, SETTING_NOT_BEFORE, 400,
+				      "a Unix time in seconds is allowed");
 	ps->o.has_not_before = true;
 	return set_due(ps, (int64_t)unix_s * 1000 - ps->src->now_ms);
 }
@@ -207,10 +209,11 @@ static bool flow_value(struct options_parser *ps, struct str value)
 			continue;
 		name = str_trim(str_cut(&member, '='));
 		if (!flow_member(name, str_trim(member), &f))
-			return options_refuse(ps, SETTING_FLOW_VALUE, 400,
-					      "invalid %.*s; allowed are parallelism and rate from 1, and "
-					      "period from 1s to 7d, like parallelism=3, rate=10, period=1m",
-					      STR_FMT(str_sub(name, 0, 100)));
+			return options_refuse(
+				ps, SETTING_FLOW_VALUE, 400,
+				"invalid %.*s; allowed are parallelism and rate from 1, and "
+				"period from 1s to 7d, like parallelism=3, rate=10, period=1m",
+				STR_FMT(str_sub(name, 0, 100)));
 	}
 	if (!f.parallelism && !f.rate)
 		return options_refuse(ps, SETTING_FLOW_VALUE, 400, "parallelism or rate is needed");
@@ -253,7 +256,8 @@ static bool dedup_content(struct options_parser *ps, struct str value)
 	       options_refuse(ps, SETTING_DEDUP_CONTENT, 400, BOOL_ALLOWED);
 }
 
-static bool callback_url(struct options_parser *ps, enum setting s, struct str value, struct str *ret_url)
+static bool callback_url(struct options_parser *ps, enum setting s, struct str value,
+			 struct str *ret_url)
 {
 	const char *why;
 	struct url u;
@@ -316,9 +320,15 @@ const struct options_setting options_settings[SETTINGS] = {
 	[SETTING_REDACT] = { { "Redact-Fields", 13 }, redact, ALWAYS, true },
 	[SETTING_QUEUE] = { { "Queue-Name", 10 }, queue, NEW | RETRY, false },
 	[SETTING_DEDUP_ID] = { { "Deduplication-Id", 16 }, dedup_id, NEW, false },
-	[SETTING_DEDUP_CONTENT] = { { "Content-Based-Deduplication", 27 }, dedup_content, NEW, false },
+	[SETTING_DEDUP_CONTENT] = { { "Content-Based-Deduplication", 27 },
+				    dedup_content,
+				    NEW,
+				    false },
 	[SETTING_CALLBACK] = { { "Callback", 8 }, callback, NEW | RETRY, false },
-	[SETTING_FAILURE_CALLBACK] = { { "Failure-Callback", 16 }, failure_callback, NEW | RETRY, false },
+	[SETTING_FAILURE_CALLBACK] = { { "Failure-Callback", 16 },
+				       failure_callback,
+				       NEW | RETRY,
+				       false },
 	[SETTING_CRON] = { { "Cron", 4 }, cron, SCHEDULE, false },
 	[SETTING_SCHEDULE_ID] = { { "Schedule-Id", 11 }, schedule_id, SCHEDULE, false },
 	[SETTING_HEADER_FORWARD] = { { "Header-Forward", 14 }, header_forward, NEW, false },
@@ -330,15 +340,17 @@ bool options_value_check(struct options_parser *ps)
 	int64_t bytes_max = ps->src->plan->message_bytes_max;
 
 	if (!m->flow_key.n != !m->flow_period_s)
-		return options_refuse(ps, m->flow_key.n ? SETTING_FLOW_VALUE : SETTING_FLOW_KEY, 400,
-				      "is missing; Flow-Control-Key and Flow-Control-Value go together");
+		return options_refuse(
+			ps, m->flow_key.n ? SETTING_FLOW_VALUE : SETTING_FLOW_KEY, 400,
+			"is missing; Flow-Control-Key and Flow-Control-Value go together");
 	if (ps->is_callback)
 		return true;
 	if (ps->src->use == OPTIONS_SCHEDULE && !ps->o.cron.n)
-		return options_refuse(ps, SETTING_CRON, 400, "is missing; a schedule needs a cron expression");
+		return options_refuse(ps, SETTING_CRON, 400,
+				      "is missing; a schedule needs a cron expression");
 	if (m->api.n && !m->callback.n)
-		return options_refuse(ps, SETTING_CALLBACK, 400, "is missing; api/%.*s needs a callback",
-				      STR_FMT(m->api));
+		return options_refuse(ps, SETTING_CALLBACK, 400,
+				      "is missing; api/%.*s needs a callback", STR_FMT(m->api));
 	if (bytes_max && m->body.n > (uint64_t)bytes_max)
 		return over_quota(ps, "maxMessageSize", bytes_max);
 	return true;

@@ -10,7 +10,7 @@ struct outcome {
 	struct headers header; /* of the answer; names canonical */
 	struct str body;       /* of the answer, cut at the limit given to the courier */
 	bool body_cut;
-	struct str error;      /* in words, when status is 0 or the answer was broken; else empty */
+	struct str error; /* in words, when status is 0 or the answer was broken; else empty */
 	int64_t duration_ms;
 };
 

@@ -1,7 +1,8 @@
 /* plan_tbl.h - the plans and their limits (spec 9.1). 0 means no limit.
  *
- * What the price list calls "custom" has no limit here, but for three things: the HTTP response time, which must
- * end some day, the message size, for a message is held in memory, and the retention times.
+ * What the price list calls "custom" has no limit here, but for three things: the HTTP response
+ * time, which must end some day, the message size, for a message is held in memory, and the
+ * retention times.
  */
 #ifndef CORE_PLAN_TBL_H
 #define CORE_PLAN_TBL_H

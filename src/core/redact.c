@@ -46,8 +46,10 @@ static bool add_token(struct list *l, struct str token, struct str header, struc
 	} else if (str_ieq(token, STR("header")) || str_ieq(token, STR("headers"))) {
 		l->all_headers = true;
 	} else if (!header_name_is_valid(name)) {
-		return problem_set(p, 400, "%.*s: unknown field \"%.*s\"; allowed are body, header and header[Name]",
-				   STR_FMT(header), STR_FMT(str_sub(token, 0, 100)));
+		return problem_set(
+			p, 400,
+			"%.*s: unknown field \"%.*s\"; allowed are body, header and header[Name]",
+			STR_FMT(header), STR_FMT(str_sub(token, 0, 100)));
 	} else if (!list_has(l, name)) {
 		if (l->n == LIMIT_REDACT_COUNT)
 			return problem_set(p, 400, "%.*s: at most %d header names are allowed",

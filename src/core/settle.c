@@ -16,8 +16,8 @@ static bool is_success(const struct outcome *o)
 	return o->status >= 200 && o->status <= 299;
 }
 
-/* A number of seconds, a duration in Go's form, or a date. Not more than a day ahead: such an answer is
- * taken for a mistake (an absolute time, say) and passed over. */
+/* A number of seconds, a duration in Go's form, or a date. Not more than a day ahead: such an
+ * answer is taken for a mistake (an absolute time, say) and passed over. */
 static bool answer_ms(struct str value, int64_t now_ms, int64_t *ret_ms)
 {
 	int64_t ms, unix_s;
@@ -105,7 +105,8 @@ static struct str error_text(const struct outcome *o, struct buf *room)
 	return buf_str(room);
 }
 
-static void failed_events(struct buf *out, struct event e, const struct outcome *o, struct verdict v)
+static void failed_events(struct buf *out, struct event e, const struct outcome *o,
+			  struct verdict v)
 {
 	struct buf room;
 

@@ -18,10 +18,11 @@ struct verdict {
 };
 
 /* `retried` is the number of retries made before this attempt (0 on the first). */
-struct verdict settle(const struct msg *m, int64_t retried, const struct outcome *o, int64_t now_ms);
+struct verdict settle(const struct msg *m, int64_t retried, const struct outcome *o,
+		      int64_t now_ms);
 
-/* The wait in ms before retry number `retried + 1`: Retry-After and its relatives in the answer, else the
- * message's expression, else the default backoff. */
+/* The wait in ms before retry number `retried + 1`: Retry-After and its relatives in the answer,
+ * else the message's expression, else the default backoff. */
 int64_t settle_retry_delay_ms(const struct msg *m, int64_t retried, const struct outcome *o,
 			      int64_t now_ms);
 

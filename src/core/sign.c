@@ -35,13 +35,14 @@ static void add_claims(struct buf *b, const struct sign_claims *c)
 	buf_add(b, STR("\"}"));
 }
 
-/* The claims are written behind what `out` holds, the token behind them, and then the token is moved over
- * the claims: so there is no second buffer. */
+/* The claims are written behind what `out` holds, the token behind them, and then the token is
+ * moved over the claims: so there is no second buffer. */
 void sign_token(struct buf *out, struct hmac_key *key, const struct sign_claims *c)
 {
 	unsigned char mac[SHA256_LEN];
 	size_t start = out->n, claims_n, token_at;
-	/* Escapes in the URL, at most 6 bytes for one, are rare: only then `out` grows on the way. */
+	/* Escapes in the URL, at most 6 bytes for one, are rare: only then `out` grows on the
+	 * way. */
 	size_t claims_room = c->sub.n + CLAIMS_ROOM;
 
 	if (!buf_room(out, claims_room + sizeof(JOSE_HEADER) + claims_room / 3 * 4 + 4 + MAC_ROOM))

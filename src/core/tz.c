@@ -15,7 +15,7 @@ enum {
 	DAY_S = 86400,
 };
 
-/* ---- the file --------------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 /* Big-endian, two's complement. */
 static int64_t load_be(struct str s, size_t at, size_t n)
@@ -93,7 +93,7 @@ static bool read_block(struct str s, const struct counts *c, struct tz *tz, stru
 	return true;
 }
 
-/* ---- the rule in the footer, as in the variable TZ (POSIX) ------------------------------------------ */
+/* ---- the rule in the footer, as in the variable TZ (POSIX) ----------------------------------- */
 
 static bool take_byte(struct str *s, char c)
 {
@@ -129,7 +129,8 @@ static bool take_zone_name(struct str *s)
 		*s = str_from(*s, n + 1);
 		return true;
 	}
-	while (n < s->n && ((s->p[n] >= 'A' && s->p[n] <= 'Z') || (s->p[n] >= 'a' && s->p[n] <= 'z')))
+	while (n < s->n &&
+	       ((s->p[n] >= 'A' && s->p[n] <= 'Z') || (s->p[n] >= 'a' && s->p[n] <= 'z')))
 		n++;
 	*s = str_from(*s, n);
 	return n > 0;
@@ -159,8 +160,9 @@ static bool take_day(struct str *s, struct tz_change *c)
 	int64_t month, week, day;
 
 	if (take_byte(s, 'M')) {
-		if (!take_number(s, 12, &month) || !take_byte(s, '.') || !take_number(s, 5, &week) ||
-		    !take_byte(s, '.') || !take_number(s, 6, &day) || !month || !week)
+		if (!take_number(s, 12, &month) || !take_byte(s, '.') ||
+		    !take_number(s, 5, &week) || !take_byte(s, '.') || !take_number(s, 6, &day) ||
+		    !month || !week)
 			return false;
 		c->form = 'M';
 		c->month = (int)month;
@@ -254,7 +256,7 @@ bool tz_parse(struct str bytes, struct tz *ret_tz, struct arena *a)
 	return true;
 }
 
-/* ---- asking ----------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static int64_t change_day(const struct tz_change *c, int64_t year)
 {
@@ -281,15 +283,16 @@ static int64_t change_at(const struct tz_change *c, int64_t year, int64_t offset
 	return change_day(c, year) * DAY_S + c->time_s - offset_s;
 }
 
-/* Looks at the changes of the years around; of two at the same instant the beginning of daylight saving time
- * counts (which is how a zone says that it lasts all year). */
+/* Looks at the changes of the years around; of two at the same instant the beginning of daylight
+ * saving time counts (which is how a zone says that it lasts all year). */
 static int64_t rule_offset_at(const struct tz_rule *r, int64_t unix_s, int64_t *ret_until_s)
 {
 	int64_t year = civil_date(civil_div(unix_s, DAY_S)).year;
 	int64_t last = INT64_MIN, next = INT64_MAX, offset = r->std_s;
 
 	for (int64_t y = year - 1; r->has_dst && y <= year + 1; y++) {
-		int64_t at[2] = { change_at(&r->end, y, r->dst_s), change_at(&r->start, y, r->std_s) };
+		int64_t at[2] = { change_at(&r->end, y, r->dst_s),
+				  change_at(&r->start, y, r->std_s) };
 
 		for (int i = 0; i < 2; i++) {
 			if (at[i] > unix_s && at[i] < next)
@@ -333,8 +336,8 @@ bool tz_name_is_safe(struct str name)
 
 	for (size_t i = 0; i < name.n; i++) {
 		char c = name.p[i];
-		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			     c == '_' || c == '+' || c == '-';
+		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+			     (c >= 'A' && c <= 'Z') || c == '_' || c == '+' || c == '-';
 
 		if (!plain && (c != '/' || before == '/'))
 			return false;

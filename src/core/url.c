@@ -156,7 +156,8 @@ bool dest_classify(struct str dest, enum dest_kind *ret_kind, struct problem *re
 		return problem_set(ret_problem, 400, "a non-empty destination must be provided");
 	if (str_starts(dest, STR("api/"))) {
 		if (!str_eq(dest, STR("api/llm")))
-			return problem_set(ret_problem, 400, "invalid destination: unknown api, llm is allowed");
+			return problem_set(ret_problem, 400,
+					   "invalid destination: unknown api, llm is allowed");
 		*ret_kind = DEST_API;
 		return true;
 	}

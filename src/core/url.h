@@ -1,7 +1,7 @@
 /* url.h - URLs of destinations, taken apart and judged (spec 4.1).
  *
- * Strict where parsers differ, because what we judge somebody else will connect to: no control bytes,
- * no spaces, no backslash before the path, one '@' at most, no percent signs in the host.
+ * Strict where parsers differ, because what we judge somebody else will connect to: no control
+ * bytes, no spaces, no backslash before the path, one '@' at most, no percent signs in the host.
  */
 #ifndef CORE_URL_H
 #define CORE_URL_H
@@ -37,8 +37,8 @@ enum dest_kind {
 /* 400 with the texts of spec 1.5. */
 must_use bool dest_classify(struct str dest, enum dest_kind *ret_kind, struct problem *ret_problem);
 
-/* For filters. Is `host` the URL's, with or without its port, any case? Is `path` its path? ("/" when it has none)
- * False when `url` is none. */
+/* For filters. Is `host` the URL's, with or without its port, any case? Is `path` its path? ("/"
+ * when it has none) False when `url` is none. */
 bool url_has_host(struct str url, struct str host);
 bool url_has_path(struct str url, struct str path);
 

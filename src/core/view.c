@@ -16,7 +16,8 @@ static void put_redacted(struct json_out *j, struct str value, bool base64)
 	buf_done(&b);
 }
 
-/* Names are canonical, so two that differ only in case are none; a list made elsewhere may hold such. */
+/* Names are canonical, so two that differ only in case are none; a list made elsewhere may hold
+ * such. */
 static bool is_first(const struct headers *h, size_t at)
 {
 	for (size_t i = 0; i < at; i++) {

@@ -1,7 +1,7 @@
 /* view.h - messages as JSON, the way the API shows them (spec 2.3.1, 2.3.2).
  *
- * Each function writes members only; the caller opens and closes the object and may add members of its own.
- * What the message's redact list names is shown as a hash. Absent things are left out.
+ * Each function writes members only; the caller opens and closes the object and may add members of
+ * its own. What the message's redact list names is shown as a hash. Absent things are left out.
  */
 #ifndef CORE_VIEW_H
 #define CORE_VIEW_H

@@ -274,8 +274,9 @@ static bool sync_file(const char *path)
 	return ok;
 }
 
-/* Makes the file under another name first, so that it is complete and on the disk or not there: what SQLite would
- * sync in between to the same end takes ten times as long. The name itself becomes durable with the WAL's. */
+/* Makes the file under another name first, so that it is complete and on the disk or not there:
+ * what SQLite would sync in between to the same end takes ten times as long. The name itself
+ * becomes durable with the WAL's. */
 static void create(struct logdb *db, struct str user, bool ephemeral)
 {
 	size_t n = strlen(db->path) + sizeof(LOGDB_NEW);
@@ -351,7 +352,8 @@ enum logdb_result logdb_open_read(struct logdb *db, char *path)
 
 void logdb_close(struct logdb *db, bool checkpoint)
 {
-	/* Besides, what SQLite does at the end of a file it does by name, and that may be another one's now. */
+	/* Besides, what SQLite does at the end of a file it does by name, and that may be another
+	 * one's now. */
 	if (db->sql && !checkpoint)
 		sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	for (size_t i = 0; i < LOGDB_STATEMENTS; i++)

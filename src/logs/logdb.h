@@ -5,22 +5,22 @@
  *	logdb_expire.c  letting old entries go
  *	logdb_read.c    segments, messages and trails for queries
  *
- * Positions. Every entry has one: an int64 that is (Unix ms << 20) or the former entry's + 1, whichever is
- * greater. So positions grow in the order of arrival, which keeps cause before effect although clocks differ
- * and step, and they grow with time. An entry's position is never before its time; how far it has ever been
- * after it is the file's skew.
+ * Positions. Every entry has one: an int64 that is (Unix ms << 20) or the former entry's + 1,
+ * whichever is greater. So positions grow in the order of arrival, which keeps cause before effect
+ * although clocks differ and step, and they grow with time. An entry's position is never before its
+ * time; how far it has ever been after it is the file's skew.
  *
- * Segments. A row for every event would cost more than the rest of a message's life, so events that arrive
- * together are packed (event.h) into one row of about a third of a page. Only the position of the first is
- * stored; the others follow from the rule above. Segments do not overlap.
+ * Segments. A row for every event would cost more than the rest of a message's life, so events that
+ * arrive together are packed (event.h) into one row of about a third of a page. Only the position
+ * of the first is stored; the others follow from the rule above. Segments do not overlap.
  *
- * Messages. The record of a message is in a row of its own, with the segment in which its first entry is;
- * `later` names the other segments that have entries of it. Most messages are over before their events are
- * committed, have all entries in one segment and nothing in `later`. A long body is cut off from its record, so
- * that a filter does not read it.
+ * Messages. The record of a message is in a row of its own, with the segment in which its first
+ * entry is; `later` names the other segments that have entries of it. Most messages are over before
+ * their events are committed, have all entries in one segment and nothing in `later`. A long body
+ * is cut off from its record, so that a filter does not read it.
  *
- * All functions may be called from one thread at a time. An error is kept in the handle and makes all that
- * follows do nothing; logdb_result then says what to do about it.
+ * All functions may be called from one thread at a time. An error is kept in the handle and makes
+ * all that follows do nothing; logdb_result then says what to do about it.
  */
 #ifndef LOGS_LOGDB_H
 #define LOGS_LOGDB_H
@@ -46,8 +46,7 @@ enum {
 	LOGDB_EXPIRE_SEGMENTS = 32,      /* let go in one transaction */
 	LOGDB_VACUUM_PAGES = 128,        /* given back to the file system after it */
 	LOGDB_KNOWN_MAX = 500 * 1000,    /* entries looked back at for events handed over twice */
-	LOGDB_TRAIL_MAX =
-		10 * 1000, /* segments of one message that are looked at, besides its first */
+	LOGDB_TRAIL_MAX = 10 * 1000,     /* segments of one message that are looked at */
 };
 
 #define LOGDB_TIME_MS_MAX ((int64_t)1 << 42) /* the year 2109; later times are cut to it */
@@ -113,16 +112,19 @@ struct logdb {
 
 /* ---- logdb.c ---------------------------------------------------------------------------------------- */
 
-/* Opens the file for writing, making it first when there is none and the user is given, or for reading. Takes the
- * path and frees it in the end. Whatever the result, the handle must be closed. */
+/* Opens the file for writing, making it first when there is none and the user is given, or for
+ * reading. Takes the path and frees it in the end. Whatever the result, the handle must be closed.
+ */
 must_use enum logdb_result logdb_open_write(struct logdb *db, char *path, struct str user,
 					    bool ephemeral);
 must_use enum logdb_result logdb_open_read(struct logdb *db, char *path);
-/* Rolls back what is not committed. With `checkpoint`, what is in the WAL is moved into the file and the WAL is removed
- * (if nobody else has it open); not for a file with an error, or one that may not be the one of its name any more. */
+/* Rolls back what is not committed. With `checkpoint`, what is in the WAL is moved into the file
+ * and the WAL is removed (if nobody else has it open); not for a file with an error, or one that
+ * may not be the one of its name any more. */
 void logdb_close(struct logdb *db, bool checkpoint);
 
-/* For the transactions that follow. A file is opened with LOGDB_SYNC_COMMITS, or NEVER, which stays. */
+/* For the transactions that follow. A file is opened with LOGDB_SYNC_COMMITS, or NEVER, which
+ * stays. */
 void logdb_sync(struct logdb *db, enum logdb_sync sync);
 
 enum logdb_result logdb_result(const struct logdb *db);
@@ -134,8 +136,8 @@ sqlite3_stmt *logdb_sql(struct logdb *db, enum logdb_sql which); /* NULL once th
 bool logdb_row(struct logdb *db, sqlite3_stmt *s);
 void logdb_end(sqlite3_stmt *s);
 void logdb_run(struct logdb *db, enum logdb_sql which); /* one without parameters */
-int64_t logdb_value(struct logdb *db,
-		    sqlite3_stmt *s); /* first column of the only row; 0 when none */
+/* The first column of the only row; 0 when there is none. */
+int64_t logdb_value(struct logdb *db, sqlite3_stmt *s);
 void logdb_bind_int(sqlite3_stmt *s, int index, int64_t v); /* s may be NULL */
 void logdb_bind_blob(sqlite3_stmt *s, int index, struct str v);
 struct str logdb_column(sqlite3_stmt *s, int column); /* valid until the next step */
@@ -191,26 +193,27 @@ struct logdb_expired {
 	bool empty; /* there are no entries at all */
 };
 
-/* Lets entries go that are older than that, and the messages without entries; a small bite of them. */
+/* Lets entries go that are older than that, and the messages without entries; a small bite of them.
+ */
 must_use enum logdb_result logdb_expire(struct logdb *db, int64_t now_ms, int64_t retention_ms,
 					struct logdb_expired *ret_expired);
 
 /* ---- logdb_read.c ----------------------------------------------------------------------------------- */
 
-/* The first segment; the one that holds `pos` or else is the nearest before it; the nearest that begins after it. Its
- * data is read into the arena; false when there is none. */
+/* The first segment; the one that holds `pos` or else is the nearest before it; the nearest that
+ * begins after it. Its data is read into the arena; false when there is none. */
 bool logdb_read_first(struct logdb *db, struct arena *a, struct logdb_segment *ret_segment);
 bool logdb_read_at(struct logdb *db, struct arena *a, int64_t pos,
 		   struct logdb_segment *ret_segment);
 bool logdb_read_after(struct logdb *db, struct arena *a, int64_t pos,
 		      struct logdb_segment *ret_segment);
-/* The message's record, without a body that was cut off from it; false when the file has none. The message
- * points into the arena. */
+/* The message's record, without a body that was cut off from it; false when the file has none. The
+ * message points into the arena. */
 bool logdb_read_message(struct logdb *db, struct arena *a, uint64_t seq, struct msg *ret_msg);
 /* The body that was cut off from the record, if one was: fills msg->body. */
 void logdb_read_body(struct logdb *db, struct arena *a, struct msg *msg);
-/* Appends the positions (int64) of the segments that may have entries of the message, the latest LOGDB_TRAIL_MAX of
- * them, in no order. */
+/* Appends the positions (int64) of the segments that may have entries of the message, the latest
+ * LOGDB_TRAIL_MAX of them, in no order. */
 void logdb_read_trail(struct logdb *db, uint64_t seq, struct buf *positions);
 
 #endif

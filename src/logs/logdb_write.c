@@ -38,7 +38,8 @@ static struct str cut(struct str s, size_t bytes_max)
 
 /* ---- events that come again ------------------------------------------------------------------------- */
 
-/* Events that are alike in all of this, the millisecond included, count as one when they come again. */
+/* Events that are alike in all of this, the millisecond included, count as one when they come
+ * again. */
 static uint64_t identity(const struct event *e)
 {
 	int64_t parts[] = { logdb_time_cut(e->time_ms), (int64_t)e->state, (int64_t)e->id.seq,
@@ -63,7 +64,8 @@ static bool known_has(const struct known *k, const struct event *e)
 	return map_get(&k->map, map_key_u64(&key)) != NULL;
 }
 
-/* Loads the entries that may be events of this batch: none of those is at a position before its time. */
+/* Loads the entries that may be events of this batch: none of those is at a position before its
+ * time. */
 static void look_back(struct write *w)
 {
 	int64_t pos = INT64_MAX, time_min_ms = INT64_MAX;
@@ -102,7 +104,8 @@ static bool came_before(struct write *w, const struct logdb_event *e)
 
 /* ---- messages --------------------------------------------------------------------------------------- */
 
-/* A body that is to be redacted is replaced by what is shown for it, because the hash is that of the whole body. */
+/* A body that is to be redacted is replaced by what is shown for it, because the hash is that of
+ * the whole body. */
 static void redact_for_good(struct write *w, struct msg *m)
 {
 	struct str list = m->redact;

@@ -140,8 +140,8 @@ void logfiles_drop(struct logfiles *f, const char *name)
 	close_file(f, file, false);
 }
 
-/* Closes the file that was used least recently. A checkpoint costs more than the opening will that replays the WAL, so
- * it is made only of a longer one. */
+/* Closes the file that was used least recently. A checkpoint costs more than the opening will that
+ * replays the WAL, so it is made only of a longer one. */
 static void close_oldest(struct logfiles *f)
 {
 	struct logfile *file = list_entry(f->used.next, struct logfile, used);

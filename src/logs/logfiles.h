@@ -1,7 +1,9 @@
-/* logfiles.h - the log files of one thread: their names, which of them are open, and how one goes away.
+/* logfiles.h - the log files of one thread: their names, which of them are open, and how one goes
+ * away.
  *
- * At most `open_max` files are open; the least recently used one is closed for another. A thread that writes
- * and one that reads each have a struct logfiles of their own; nothing in here is shared.
+ * At most `open_max` files are open; the least recently used one is closed for another. A thread
+ * that writes and one that reads each have a struct logfiles of their own; nothing in here is
+ * shared.
  */
 #ifndef LOGS_LOGFILES_H
 #define LOGS_LOGFILES_H
@@ -46,8 +48,9 @@ must_use int logfiles_make_dir(const char *dir);
 /* The name of a user's file: the id with all but letters, digits, '_' and '-' as %xx. */
 void logfiles_name(char ret_name[LOGFILES_NAME_BYTES], struct str user);
 
-/* The open file of that name. For writing, it is made when the user is given; without a user it must exist. A file
- * that was removed or replaced meanwhile is opened anew. The handle is good until the next call with another name. */
+/* The open file of that name. For writing, it is made when the user is given; without a user it
+ * must exist. A file that was removed or replaced meanwhile is opened anew. The handle is good
+ * until the next call with another name. */
 must_use enum logdb_result logfiles_get(struct logfiles *f, const char *name, struct str user,
 					struct logdb **ret_db);
 /* Closes it, if it is open, as it is. */

@@ -272,7 +272,8 @@ static bool asks_anything(const struct filter *f)
 	return false;
 }
 
-/* What a filter asks of an event is known from the event; the rest is asked of its message, once. */
+/* What a filter asks of an event is known from the event; the rest is asked of its message, once.
+ */
 static void split_filter(struct page *p)
 {
 	const struct filter *f = &p->q->filter;

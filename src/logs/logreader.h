@@ -11,15 +11,15 @@
 
 struct logreader {
 	struct logfiles files;
-	pthread_mutex_t
-		reading; /* held while `files` is in use: the writer takes it before a file goes away */
+	/* Held while `files` is in use: the writer takes it before a file goes away. */
+	pthread_mutex_t reading;
 };
 
 void logreader_init(struct logreader *r, const char *dir, size_t files_open_max);
 void logreader_done(struct logreader *r);
 
-/* Answers the query. True when the file was found broken: the answer is then as if there were none, and the writer must
- * hear of it. */
+/* Answers the query. True when the file was found broken: the answer is then as if there were none,
+ * and the writer must hear of it. */
 must_use bool logreader_answer(struct logreader *r, struct logs_query *q,
 			       struct logwriter_finding *ret_finding);
 

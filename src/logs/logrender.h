@@ -1,7 +1,8 @@
 /* logrender.h - a log entry as JSON (spec 6.3).
  *
- * An entry shows its event and its message. Where the SDKs and the published schema disagree about a name, both are
- * written. What is absent is left out. What the message's redact list names is shown as a hash.
+ * An entry shows its event and its message. Where the SDKs and the published schema disagree about
+ * a name, both are written. What is absent is left out. What the message's redact list names is
+ * shown as a hash.
  */
 #ifndef LOGS_LOGRENDER_H
 #define LOGS_LOGRENDER_H
@@ -9,8 +10,8 @@
 #include "base/json.h"
 #include "core/event.h"
 
-/* A whole object. `m` has its body; NULL when the log does not know the message: the entry then has the members that
- * readers insist on, with an empty url. */
+/* A whole object. `m` has its body; NULL when the log does not know the message: the entry then has
+ * the members that readers insist on, with an empty url. */
 void logrender_entry(struct json_out *j, const struct event *e, const struct msg *m);
 
 #endif

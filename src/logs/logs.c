@@ -256,7 +256,8 @@ static void *write_main(void *arg)
 
 /* ---- the answering thread --------------------------------------------------------------------------- */
 
-/* The first query that can be answered now, taken out; else NULL, and when one can be at the latest. */
+/* The first query that can be answered now, taken out; else NULL, and when one can be at the
+ * latest. */
 static struct logs_query *pick_query(struct logs *l, int64_t *ret_at_ms)
 {
 	int64_t now_ms = 0;

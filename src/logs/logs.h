@@ -1,17 +1,18 @@
 /* logs.h - the log: takes events from the store's outbox into one SQLite file per user, and answers
  * every log query from there.
  *
- * Two threads of its own: one writes, one answers, so that neither a slow disk nor a heavy query touches
- * the path of publishing and delivery. A file that is broken or missing is set aside (renamed, told
- * once) and begun anew; the log then lacks entries, and nothing else happens.
+ * Two threads of its own: one writes, one answers, so that neither a slow disk nor a heavy query
+ * touches the path of publishing and delivery. A file that is broken or missing is set aside
+ * (renamed, told once) and begun anew; the log then lacks entries, and nothing else happens.
  *
- * Each file remembers the outbox position it has taken in, and events that are handed over again (after a
- * crash, in whatever pieces) are compared with its last entries, so they are kept once. (Two events of one message
- * that are alike in state, numbers, error and millisecond are taken for one then.)
+ * Each file remembers the outbox position it has taken in, and events that are handed over again
+ * (after a crash, in whatever pieces) are compared with its last entries, so they are kept once.
+ * (Two events of one message that are alike in state, numbers, error and millisecond are taken for
+ * one then.)
  *
- * The owner (engine) moves events: it reads the outbox, calls logs_take, and trims the outbox up to the position that
- * logs_committed reports. All functions are called from its thread; none of them waits for a disk, except
- * logs_open and logs_close.
+ * The owner (engine) moves events: it reads the outbox, calls logs_take, and trims the outbox up to
+ * the position that logs_committed reports. All functions are called from its thread; none of them
+ * waits for a disk, except logs_open and logs_close.
  *
  *	logs.c       this: hand-overs and queries wait here, two threads serve them
  *	logwriter.c  the writing thread's work: rounds, files set aside, retention
@@ -41,29 +42,33 @@ struct logs_settings {
 	size_t files_open_max; /* of each thread; the least recently used one is closed; 0 = 64 */
 	size_t body_bytes_max; /* message and response bodies are cut to this in the log; 0 = 1 MiB */
 	size_t backlog_bytes_max; /* of events handed over and not committed yet; 0 = 64 MiB */
-	/* How long a user's entries are kept, seconds; 0 = for ever. Called on the writer thread, must be
-	 * thread-safe; NULL = 3 days for all. */
+	/* How long a user's entries are kept, seconds; 0 = for ever. Called on the writer thread,
+	 * must be thread-safe; NULL = 3 days for all. */
 	int64_t (*retention_s)(void *arg, struct str user);
 	void *retention_arg;
-	/* Rung from the log threads when logs_poll has something to do or logs_committed has grown. */
+	/* Rung from the log threads when logs_poll has something to do or logs_committed has
+	 * grown. */
 	void (*wake)(void *arg);
 	void *wake_arg;
 };
 
 /* NULL, and why in words, when the directory cannot be made or the threads not be started. */
 must_use struct logs *logs_open(const struct logs_settings *settings, char ret_error[200]);
-/* Commits what was taken; queries that are not answered yet are, with status 503 (their `done` is called). */
+/* Commits what was taken; queries that are not answered yet are, with status 503 (their `done` is
+ * called). */
 void logs_close(struct logs *l);
 
-/* Hands over the packed events of the outbox behind position `after` up to `pos`; copied. Each call goes on where the
- * one before ended. False when the writer is behind (the caller keeps them in the outbox and tries again later): never
- * blocks. One hand-over is taken however long it is when nothing else waits. */
+/* Hands over the packed events of the outbox behind position `after` up to `pos`; copied. Each call
+ * goes on where the one before ended. False when the writer is behind (the caller keeps them in the
+ * outbox and tries again later): never blocks. One hand-over is taken however long it is when
+ * nothing else waits. */
 must_use bool logs_take(struct logs *l, struct str events, uint64_t after, uint64_t pos,
 			int64_t now_ms);
-/* Everything up to this position is durable in the files (or was given up with a file that cannot be
- * written). 0 until something was committed. */
+/* Everything up to this position is durable in the files (or was given up with a file that cannot
+ * be written). 0 until something was committed. */
 uint64_t logs_committed(const struct logs *l);
-/* Lets time pass, for retention. To be called now and then, when there are no events too; once a minute is enough. */
+/* Lets time pass, for retention. To be called now and then, when there are no events too; once a
+ * minute is enough. */
 void logs_tick(struct logs *l, int64_t now_ms);
 
 enum logs_query_kind {
@@ -74,10 +79,9 @@ enum logs_query_kind {
 enum {
 	LOGS_BARRIER_MS = 2000,    /* how long a query waits for not_before_pos */
 	LOGS_PAGE_BYTES = 8 << 20, /* a page that has become as long ends, with a cursor */
-	LOGS_WORK_MAX =
-		200 *
-		1000, /* entries looked at for one page, where a message that is looked at weighs
-					* as three; then it ends, with a cursor */
+	/* So does one for which as many entries were looked at; a message that must be looked up
+	 * weighs as much as three of them. */
+	LOGS_WORK_MAX = 200 * 1000,
 };
 
 /* What the strings in here point to lives until `done` is called. */
@@ -89,8 +93,9 @@ struct logs_query {
 	struct msg_id id; /* MESSAGE */
 	int64_t grace_ms;
 	int64_t now_ms;
-	uint64_t not_before_pos; /* answer only when entries up to this position are in (0 = at once);
-				     * after LOGS_BARRIER_MS it answers with what there is */
+	/* Answer only when entries up to this position are in (0 = at once); after LOGS_BARRIER_MS
+	 * it answers with what there is. */
+	uint64_t not_before_pos;
 	void (*done)(struct logs_query *q); /* from logs_poll, on the owner's thread */
 	void *arg;
 	/* results */

@@ -43,7 +43,8 @@ void logwriter_done(struct logwriter *w)
 
 /* ---- files that go ---------------------------------------------------------------------------------- */
 
-/* Closes the file on both sides. A reader that still had it open would take the next file's WAL for its own. */
+/* Closes the file on both sides. A reader that still had it open would take the next file's WAL for
+ * its own. */
 static void let_go(struct logwriter *w, const char *name)
 {
 	logfiles_drop(w->settings.readers, name);
@@ -190,8 +191,8 @@ static bool is_together(const struct logwriter *w, const struct round *r)
 	return !w->settings.ephemeral && r->by_user.n >= LOGWRITER_SYNC_TOGETHER;
 }
 
-/* Makes all that was written durable. With many files, one sync of the file system takes a tenth of the time of one
- * per file. */
+/* Makes all that was written durable. With many files, one sync of the file system takes a tenth of
+ * the time of one per file. */
 static void sync_together(struct logwriter *w, int64_t now_ms)
 {
 	int fd = open(w->settings.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

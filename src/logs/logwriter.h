@@ -1,9 +1,10 @@
-/* logwriter.h - what the writing side does with the files: takes events in by rounds, sets broken files aside, forgets
- * users, lets old entries go.
+/* logwriter.h - what the writing side does with the files: takes events in by rounds, sets broken
+ * files aside, forgets users, lets old entries go.
  *
- * It runs on one thread. Where events come from is not its business: a round is a list of hand-overs, each a string of
- * packed events that ends at a position of the source, and when the round is over, all of them are in the files or
- * given up. The position of a source only saves looking whether events came before.
+ * It runs on one thread. Where events come from is not its business: a round is a list of
+ * hand-overs, each a string of packed events that ends at a position of the source, and when the
+ * round is over, all of them are in the files or given up. The position of a source only saves
+ * looking whether events came before.
  */
 #ifndef LOGS_LOGWRITER_H
 #define LOGS_LOGWRITER_H
@@ -17,11 +18,10 @@
 
 enum {
 	LOGWRITER_SWEEP_EVERY_MS = 10 * 60 * 1000, /* every file is looked at for old entries */
-	LOGWRITER_ASIDE_KEPT_MS =
-		7 * 24 * 60 * 60 * 1000, /* a file that was set aside is kept that long */
+	LOGWRITER_ASIDE_KEPT_MS = 7 * 24 * 60 * 60 * 1000, /* a file that was set aside */
 	LOGWRITER_RETENTION_DEFAULT_S = 3 * 24 * 60 * 60,
 	LOGWRITER_LINES_PER_MINUTE = 10, /* about files that were set aside */
-	LOGWRITER_SYNC_TOGETHER = 8, /* files of a round from which they are synced by one call */
+	LOGWRITER_SYNC_TOGETHER = 8,     /* files of a round that are synced by one call */
 };
 
 /* Longer retentions are cut to this, seconds: 100 years. */
@@ -78,7 +78,8 @@ struct logwriter_finding {
 void logwriter_found_broken(struct logwriter *w, const struct logwriter_finding *finding,
 			    int64_t now_ms);
 
-/* Does a small piece of a pass over all files that lets old entries go. True when there is more to do now. */
+/* Does a small piece of a pass over all files that lets old entries go. True when there is more to
+ * do now. */
 bool logwriter_sweep(struct logwriter *w, int64_t now_ms);
 
 #endif

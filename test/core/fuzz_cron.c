@@ -1,5 +1,5 @@
-/* Cron expressions: what is accepted is due at times that match it, in order and after the time asked for. The first
- * eight bytes are that time; the zone is UTC or one with a rule of its own. */
+/* Cron expressions: what is accepted is due at times that match it, in order and after the time
+ * asked for. The first eight bytes are that time; the zone is UTC or one with a rule of its own. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -29,7 +29,8 @@ static void check_match(const struct cron *c, int64_t ms)
 	bool day = c->days >> date.day & 1, weekday = c->weekdays >> civil_weekday(days) & 1;
 
 	check(ms % 60000 == 0);
-	check(c->minutes >> minute % 60 & 1 && c->hours >> minute / 60 & 1 && c->months >> date.month & 1);
+	check(c->minutes >> minute % 60 & 1 && c->hours >> minute / 60 & 1 &&
+	      c->months >> date.month & 1);
 	check(c->any_day || c->any_weekday ? day && weekday : day || weekday);
 }
 

@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (civil_http_date(s, &unix_s)) {
 		struct civil c = civil_date(civil_div(unix_s, 86400));
 
-		check(c.year >= 0 && c.year <= YEARS_MAX && c.day <= civil_month_days(c.year, c.month));
+		check(c.year >= 0 && c.year <= YEARS_MAX &&
+		      c.day <= civil_month_days(c.year, c.month));
 	}
 	return 0;
 }

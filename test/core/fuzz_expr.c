@@ -1,4 +1,5 @@
-/* Retry-delay expressions: checking and evaluating agree, and a wait computed from one has its bounds. */
+/* Retry-delay expressions: checking and evaluating agree, and a wait computed from one has its
+ * bounds. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Filters: the first byte is the use, then up to a NUL the query, the rest the body. An empty filter lets any message
- * pass, and none is accepted that a bulk action should not see. */
+/* Filters: the first byte is the use, then up to a NUL the query, the rest the body. An empty
+ * filter lets any message pass, and none is accepted that a bulk action should not see. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
-/* Settings of a message: the first byte is the use; then lines "Name: value" for the header, and after a NUL each for
- * the query and the group. What is accepted keeps all limits, survives a round trip through the record, and makes a
- * stable deduplication key. */
+/* Settings of a message: the first byte is the use; then lines "Name: value" for the header, and
+ * after a NUL each for the query and the group. What is accepted keeps all limits, survives a round
+ * trip through the record, and makes a stable deduplication key. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,4 +1,5 @@
-/* Query strings: what is split off and what is left make up the whole; decoding never makes anything longer. */
+/* Query strings: what is split off and what is left make up the whole; decoding never makes
+ * anything longer. */
 #include <stddef.h>
 #include <stdint.h>
 

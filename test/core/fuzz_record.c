@@ -1,4 +1,5 @@
-/* Stored records: the first byte says of what. Whatever is read is written again, and that reads the same. */
+/* Stored records: the first byte says of what. Whatever is read is written again, and that reads
+ * the same. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -61,7 +62,10 @@ static void fuzz_user(struct arena *a, struct str s, struct buf *first, struct b
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const kinds[])(struct arena *, struct str, struct buf *, struct buf *) = {
-		fuzz_msg, fuzz_events, fuzz_dead, fuzz_user,
+		fuzz_msg,
+		fuzz_events,
+		fuzz_dead,
+		fuzz_user,
 	};
 	struct buf first, second;
 	struct arena a;

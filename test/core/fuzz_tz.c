@@ -1,4 +1,5 @@
-/* TZif files: what is accepted gives an offset for any time, and leads from transition to transition without end. */
+/* TZif files: what is accepted gives an offset for any time, and leads from transition to
+ * transition without end. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-/* URLs of destinations: the parts lie in the text and make up the whole, and a URL without its fragment means the
- * same. */
+/* URLs of destinations: the parts lie in the text and make up the whole, and a URL without its
+ * fragment means the same. */
 #include <stddef.h>
 #include <stdint.h>
 

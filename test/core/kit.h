@@ -1,4 +1,5 @@
-/* kit.h - what the tests of core share: lists of headers in one line, and a message with everything set.
+/* kit.h - what the tests of core share: lists of headers in one line, and a message with everything
+ * set.
  */
 #ifndef TEST_CORE_KIT_H
 #define TEST_CORE_KIT_H
@@ -7,8 +8,8 @@
 #include "t.h"
 
 /* HEADERS({ STR("Name"), STR("value") }, ...) */
-#define HEADERS(...)                                                      \
-	((struct headers){ (struct header[]){ __VA_ARGS__ },              \
+#define HEADERS(...)                                         \
+	((struct headers){ (struct header[]){ __VA_ARGS__ }, \
 			   countof(((struct header[]){ __VA_ARGS__ })) })
 #define H(name, value) { STR(name), STR(value) }
 
@@ -45,8 +46,10 @@ static inline void kit_eq_msg(const struct msg *a, const struct msg *b)
 	T_EQ_INT(a->flags, b->flags);
 	T_EQ_INT(a->root_seq, b->root_seq);
 #define X(field) T_EQ_STR(a->field, b->field)
-	X(user), X(url), X(method), X(body), X(retry_delay), X(callback), X(failure_callback), X(queue);
-	X(flow_key), X(topic), X(endpoint), X(schedule_id), X(caller_ip), X(labels), X(redact), X(api);
+	X(user), X(url), X(method), X(body), X(retry_delay), X(callback), X(failure_callback),
+		X(queue);
+	X(flow_key), X(topic), X(endpoint), X(schedule_id), X(caller_ip), X(labels), X(redact),
+		X(api);
 #undef X
 #define X(field) T_EQ_INT(a->field, b->field)
 	X(created_ms), X(not_before_ms), X(timeout_ms), X(retries_max), X(flow_parallelism);

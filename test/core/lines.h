@@ -1,4 +1,5 @@
-/* lines.h - lists of headers as text, and back, for tests in tables. Values are taken as they stand, spaces and all.
+/* lines.h - lists of headers as text, and back, for tests in tables. Values are taken as they
+ * stand, spaces and all.
  */
 #ifndef TEST_CORE_LINES_H
 #define TEST_CORE_LINES_H

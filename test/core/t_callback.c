@@ -75,8 +75,10 @@ TEST(the_message_that_reports)
 	T_EQ_INT(cb.timeout_ms, 2 * 3600 * 1000);
 	T_EQ_INT(cb.retries_max, 5);
 	T_EQ_STR(cb.caller_ip, "10.0.0.1");
-	T_CHECK(!cb.callback.n && !cb.failure_callback.n && !cb.queue.n && !cb.flow_key.n && !cb.labels.n);
-	T_CHECK(!cb.topic.n && !cb.schedule_id.n && !cb.redact.n && !cb.retry_delay.n && !cb.root_seq);
+	T_CHECK(!cb.callback.n && !cb.failure_callback.n && !cb.queue.n && !cb.flow_key.n &&
+		!cb.labels.n);
+	T_CHECK(!cb.topic.n && !cb.schedule_id.n && !cb.redact.n && !cb.retry_delay.n &&
+		!cb.root_seq);
 	arena_done(&a);
 }
 
@@ -91,12 +93,15 @@ TEST(the_report)
 	src = from(&m, VERDICT_RETRY);
 	T_CHECK(callback_make(&a, &src, false, &cb));
 	T_EQ_STR(cb.body,
-		 "{\"status\":500,\"header\":{\"Content-Type\":[\"text/html\"],\"Set-Cookie\":[\"a\",\"b\"]},"
+		 "{\"status\":500,\"header\":{\"Content-Type\":[\"text/"
+		 "html\"],\"Set-Cookie\":[\"a\",\"b\"]},"
 		 "\"body\":\"c29ycnk=\",\"retried\":2,\"maxRetries\":5,"
 		 "\"sourceMessageId\":\"msg_1111111111211111111113\",\"topicName\":\"group\","
-		 "\"endpointName\":\"First endpoint\",\"url\":\"https://example.com/x?a=b\",\"method\":\"PUT\","
+		 "\"endpointName\":\"First "
+		 "endpoint\",\"url\":\"https://example.com/x?a=b\",\"method\":\"PUT\","
 		 "\"sourceHeader\":{\"Content-Type\":[\"text/plain\"],\"X\":[\"1\",\"2\"]},"
-		 "\"sourceBody\":\"dGhlIGJvZHn/\",\"notBefore\":1700000001000,\"createdAt\":1700000000000,"
+		 "\"sourceBody\":\"dGhlIGJvZHn/"
+		 "\",\"notBefore\":1700000001000,\"createdAt\":1700000000000,"
 		 "\"scheduleId\":\"scd_1\",\"callerIP\":\"10.0.0.1\"}");
 	arena_done(&a);
 }
@@ -109,7 +114,9 @@ TEST(the_report_of_the_end)
 	struct arena a;
 
 	arena_init(&a);
-	m = (struct msg){ .id = { 1, 2 }, .url = STR("http://x"), .method = STR("POST"),
+	m = (struct msg){ .id = { 1, 2 },
+			  .url = STR("http://x"),
+			  .method = STR("POST"),
 			  .failure_callback = STR("http://f") };
 	src = from(&m, VERDICT_DEAD);
 	src.outcome = &silent;
@@ -119,7 +126,8 @@ TEST(the_report_of_the_end)
 	T_EQ_STR(cb.url, "http://f");
 	/* What receivers read without asking is there, even when it is empty. */
 	T_EQ_STR(cb.body,
-		 "{\"status\":0,\"header\":{},\"body\":\"Y29ubmVjdGlvbiByZWZ1c2Vk\",\"retried\":0,\"maxRetries\":0,"
+		 "{\"status\":0,\"header\":{},\"body\":\"Y29ubmVjdGlvbiByZWZ1c2Vk\",\"retried\":0,"
+		 "\"maxRetries\":0,"
 		 "\"dlqId\":\"1700000500000-1\",\"sourceMessageId\":\"msg_1111111111211111111113\","
 		 "\"url\":\"http://x\",\"method\":\"POST\",\"sourceHeader\":{},\"sourceBody\":\"\","
 		 "\"notBefore\":0,\"createdAt\":0}");
@@ -185,11 +193,13 @@ TEST(settings_of_its_own)
 
 	arena_init(&a);
 	m = source(&a);
-	m.callback_header = kit_headers(
-		&a, "Method: PATCH\nRetries: 1\nDelay: 10s\nTimeout: 5s\nRetry-Delay: 100\nForward-X: y\n"
-		    "Forward-Content-Type: text/json\nForward-Host: evil\nLabel: l\nFlow-Control-Key: k\n"
-		    "Flow-Control-Value: rate=3\nRedact-Fields: header[X]\nQueue-Name: q\nCallback: http://z\n"
-		    "Workflow-Runid: wfr_1");
+	m.callback_header = kit_headers(&a, "Method: PATCH\nRetries: 1\nDelay: 10s\nTimeout: "
+					    "5s\nRetry-Delay: 100\nForward-X: y\n"
+					    "Forward-Content-Type: text/json\nForward-Host: "
+					    "evil\nLabel: l\nFlow-Control-Key: k\n"
+					    "Flow-Control-Value: rate=3\nRedact-Fields: "
+					    "header[X]\nQueue-Name: q\nCallback: http://z\n"
+					    "Workflow-Runid: wfr_1");
 	src = from(&m, VERDICT_DELIVERED);
 	T_CHECK(callback_make(&a, &src, false, &cb));
 	T_EQ_STR(cb.method, "PATCH");
@@ -328,7 +338,9 @@ TEST(the_slot_of_the_queue)
 
 TEST(the_report_is_json)
 {
-	struct outcome odd = { .status = 200, .header = HEADERS(H("A\"B", "\xff\"\\\n")), .body = STR("\0\xff") };
+	struct outcome odd = { .status = 200,
+			       .header = HEADERS(H("A\"B", "\xff\"\\\n")),
+			       .body = STR("\0\xff") };
 	struct callback_source src;
 	struct msg m, cb = { 0 };
 	struct arena a;

@@ -39,7 +39,8 @@ TEST(the_c_library_agrees)
 
 TEST(leap_years)
 {
-	T_CHECK(civil_is_leap(2000) && civil_is_leap(2024) && civil_is_leap(1600) && civil_is_leap(0));
+	T_CHECK(civil_is_leap(2000) && civil_is_leap(2024) && civil_is_leap(1600) &&
+		civil_is_leap(0));
 	T_CHECK(!civil_is_leap(1900) && !civil_is_leap(2100) && !civil_is_leap(2023));
 	T_EQ_INT(civil_month_days(2024, 2), 29);
 	T_EQ_INT(civil_month_days(2100, 2), 28);

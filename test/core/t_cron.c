@@ -8,7 +8,7 @@
 #include "core/cron.h"
 #include "core/limits.h"
 
-/* ---- what an expression may be ---------------------------------------------------------------------- */
+/* ---- what an expression may be --------------------------------------------------------------- */
 
 #define ALL_MINUTES 0xfffffffffffffffull
 #define ALL_HOURS 0xffffffu
@@ -30,12 +30,16 @@ static const struct {
 	{ "0 0 * * 7", 1, 1, ALL_DAYS, ALL_MONTHS, 1, "" },
 	{ "0 0 * * 5-7", 1, 1, ALL_DAYS, ALL_MONTHS, 0x61, "" },
 	{ "0 0 * * 0-7", 1, 1, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS, "" },
-	{ "*/15 * * * *", 1ull | 1ull << 15 | 1ull << 30 | 1ull << 45, ALL_HOURS, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS, "" },
-	{ "10-20/5 * * * *", 1ull << 10 | 1ull << 15 | 1ull << 20, ALL_HOURS, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS, "" },
-	{ "50/4 * * * *", 1ull << 50 | 1ull << 54 | 1ull << 58, ALL_HOURS, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS, "" },
+	{ "*/15 * * * *", 1ull | 1ull << 15 | 1ull << 30 | 1ull << 45, ALL_HOURS, ALL_DAYS,
+	  ALL_MONTHS, ALL_WEEKDAYS, "" },
+	{ "10-20/5 * * * *", 1ull << 10 | 1ull << 15 | 1ull << 20, ALL_HOURS, ALL_DAYS, ALL_MONTHS,
+	  ALL_WEEKDAYS, "" },
+	{ "50/4 * * * *", 1ull << 50 | 1ull << 54 | 1ull << 58, ALL_HOURS, ALL_DAYS, ALL_MONTHS,
+	  ALL_WEEKDAYS, "" },
 	{ "*/59 * * * *", 1ull | 1ull << 59, ALL_HOURS, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS, "" },
 	{ "*/999 * * * *", 1, ALL_HOURS, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS, "" },
-	{ "1,2,1,40-42 3,5 * * *", 6ull | 7ull << 40, 1u << 3 | 1u << 5, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS, "" },
+	{ "1,2,1,40-42 3,5 * * *", 6ull | 7ull << 40, 1u << 3 | 1u << 5, ALL_DAYS, ALL_MONTHS,
+	  ALL_WEEKDAYS, "" },
 	{ "0 0 1 JAN,mar-May *", 1, 1, 2, 1u << 1 | 7u << 3, ALL_WEEKDAYS, "" },
 	{ "0 0 * * MON-FRI", 1, 1, ALL_DAYS, ALL_MONTHS, 0x3e, "" },
 	{ "0 0 * * sun,SAT", 1, 1, ALL_DAYS, ALL_MONTHS, 0x41, "" },
@@ -44,8 +48,10 @@ static const struct {
 	{ "00 007 * * *", 0, 0, 0, 0, 0, NULL },
 	{ "00 07 01 02 *", 1, 1u << 7, 2, 4, ALL_WEEKDAYS, "" },
 	{ "  0 \t 0  *   * *  ", 1, 1, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS, "" },
-	{ "CRON_TZ=America/New_York 0 4 * * *", 1, 1u << 4, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS, "America/New_York" },
-	{ "TZ=Europe/Berlin  0 4 * * *", 1, 1u << 4, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS, "Europe/Berlin" },
+	{ "CRON_TZ=America/New_York 0 4 * * *", 1, 1u << 4, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS,
+	  "America/New_York" },
+	{ "TZ=Europe/Berlin  0 4 * * *", 1, 1u << 4, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS,
+	  "Europe/Berlin" },
 	{ "CRON_TZ=UTC @daily", 1, 1, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS, "UTC" },
 	{ "@hourly", 1, ALL_HOURS, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS, "" },
 	{ "@daily", 1, 1, ALL_DAYS, ALL_MONTHS, ALL_WEEKDAYS, "" },
@@ -83,7 +89,8 @@ static const struct {
 	{ "", "0 fields; 5 are allowed: minute, hour, day of month, month, day of week" },
 	{ "   ", "0 fields; 5 are allowed: minute, hour, day of month, month, day of week" },
 	{ "* * * *", "4 fields; 5 are allowed: minute, hour, day of month, month, day of week" },
-	{ "0 * * * * *", "6 fields; 5 are allowed: minute, hour, day of month, month, day of week" },
+	{ "0 * * * * *",
+	  "6 fields; 5 are allowed: minute, hour, day of month, month, day of week" },
 	{ "60 * * * *", "minute \"60" ANY_OF("0-59") },
 	{ "-1 * * * *", "minute \"-1" ANY_OF("0-59") },
 	{ "* 24 * * *", "hour \"24" ANY_OF("0-23") },
@@ -118,16 +125,20 @@ static const struct {
 	{ "* * * * 5#3", "day of week \"5#3" ANY_OF("0-7 or SUN-SAT") },
 	{ "* * * * FRI-MON", "day of week \"FRI-MON" ANY_OF("0-7 or SUN-SAT") },
 	{ "1.5 * * * *", "minute \"1.5" ANY_OF("0-59") },
-	{ "@every 1m",
-	  "\"@every 1m\"; allowed are @yearly, @annually, @monthly, @weekly, @daily, @midnight and @hourly" },
-	{ "@reboot", "\"@reboot\"; allowed are @yearly, @annually, @monthly, @weekly, @daily, @midnight and @hourly" },
-	{ "@", "\"@\"; allowed are @yearly, @annually, @monthly, @weekly, @daily, @midnight and @hourly" },
+	{ "@every 1m", "\"@every 1m\"; allowed are @yearly, @annually, @monthly, @weekly, @daily, "
+		       "@midnight and @hourly" },
+	{ "@reboot", "\"@reboot\"; allowed are @yearly, @annually, @monthly, @weekly, @daily, "
+		     "@midnight and @hourly" },
+	{ "@", "\"@\"; allowed are @yearly, @annually, @monthly, @weekly, @daily, @midnight and "
+	       "@hourly" },
 	{ "CRON_TZ= 0 4 * * *", "time zone \"\"; allowed are IANA names like Europe/Berlin" },
 	{ "CRON_TZ=../../etc/passwd 0 4 * * *",
 	  "time zone \"../../etc/passwd\"; allowed are IANA names like Europe/Berlin" },
 	{ "TZ=UTC", "0 fields; 5 are allowed: minute, hour, day of month, month, day of week" },
-	{ "TZ=UTC TZ=UTC * * * * *", "6 fields; 5 are allowed: minute, hour, day of month, month, day of week" },
-	{ "cron_tz=UTC 0 4 * * *", "6 fields; 5 are allowed: minute, hour, day of month, month, day of week" },
+	{ "TZ=UTC TZ=UTC * * * * *",
+	  "6 fields; 5 are allowed: minute, hour, day of month, month, day of week" },
+	{ "cron_tz=UTC 0 4 * * *",
+	  "6 fields; 5 are allowed: minute, hour, day of month, month, day of week" },
 };
 
 TEST_EACH(refusals, bad)
@@ -161,7 +172,7 @@ TEST(length_has_a_limit)
 	arena_done(&a);
 }
 
-/* ---- the next time ---------------------------------------------------------------------------------- */
+/* ---- the next time --------------------------------------------------------------------------- */
 
 static struct cron parse(const char *text)
 {
@@ -188,8 +199,8 @@ static struct str utc_text(struct arena *a, int64_t ms)
 	struct civil c = civil_date(days);
 	int tod = (int)(s - days * 86400);
 
-	return arena_fmt(a, "%04d-%02d-%02d %02d:%02d%s", (int)c.year, c.month, c.day, tod / 3600, tod / 60 % 60,
-			 ms % 60000 ? " and more" : "");
+	return arena_fmt(a, "%04d-%02d-%02d %02d:%02d%s", (int)c.year, c.month, c.day, tod / 3600,
+			 tod / 60 % 60, ms % 60000 ? " and more" : "");
 }
 
 static const struct {
@@ -270,8 +281,8 @@ TEST(the_ends_of_time)
 }
 
 /* All times after `from` and up to `to`, each in UTC without its date, joined with spaces. */
-static struct str times_between(struct arena *a, const char *zone, const char *cron, const char *from,
-				const char *to)
+static struct str times_between(struct arena *a, const char *zone, const char *cron,
+				const char *from, const char *to)
 {
 	int64_t at = utc(from) * 1000, end = utc(to) * 1000;
 	struct tz tz = zones_load(a, zone);
@@ -300,10 +311,14 @@ static const struct {
 	{ "Europe/Berlin", "30 2 * * *", "2024-03-31 01:00", "2024-04-01 23:00", "00:30" },
 	{ "Europe/Berlin", "0 2 30 3 *", "2024-03-30 23:00", "2024-03-31 23:00", "" },
 	/* An interval goes on. */
-	{ "Europe/Berlin", "0 * * * *", "2024-03-30 23:30", "2024-03-31 03:30", "00:00 01:00 02:00 03:00" },
-	{ "Europe/Berlin", "30 * * * *", "2024-03-30 23:59", "2024-03-31 03:00", "00:30 01:30 02:30" },
-	{ "Europe/Berlin", "*/20 * * * *", "2024-03-31 00:30", "2024-03-31 01:30", "00:40 01:00 01:20" },
-	/* Berlin, 2024-10-27: at 01:00 UTC it becomes 02:00 instead of 03:00; 02:00 to 02:59 comes twice. */
+	{ "Europe/Berlin", "0 * * * *", "2024-03-30 23:30", "2024-03-31 03:30",
+	  "00:00 01:00 02:00 03:00" },
+	{ "Europe/Berlin", "30 * * * *", "2024-03-30 23:59", "2024-03-31 03:00",
+	  "00:30 01:30 02:30" },
+	{ "Europe/Berlin", "*/20 * * * *", "2024-03-31 00:30", "2024-03-31 01:30",
+	  "00:40 01:00 01:20" },
+	/* Berlin, 2024-10-27: at 01:00 UTC it becomes 02:00 instead of 03:00; 02:00 to 02:59 comes
+	 * twice. */
 	{ "Europe/Berlin", "30 2 * * *", "2024-10-26 22:00", "2024-10-27 22:00", "00:30" },
 	{ "Europe/Berlin", "0 2 * * *", "2024-10-26 22:00", "2024-10-27 22:00", "00:00" },
 	{ "Europe/Berlin", "*/30 2 * * *", "2024-10-26 22:00", "2024-10-27 22:00", "00:00 00:30" },
@@ -311,22 +326,28 @@ static const struct {
 	{ "Europe/Berlin", "0 1 * * *", "2024-10-26 22:00", "2024-10-27 22:00", "23:00" },
 	{ "Europe/Berlin", "30 2 * * *", "2024-10-27 01:00", "2024-10-28 01:30", "01:30" },
 	{ "Europe/Berlin", "30 2 * * *", "2024-10-27 01:15", "2024-10-28 01:30", "01:30" },
-	{ "Europe/Berlin", "0 * * * *", "2024-10-26 23:30", "2024-10-27 03:30", "00:00 01:00 02:00 03:00" },
-	{ "Europe/Berlin", "30 * * * *", "2024-10-26 23:59", "2024-10-27 03:00", "00:30 01:30 02:30" },
-	{ "Europe/Berlin", "*/30 * * * *", "2024-10-27 00:00", "2024-10-27 02:00", "00:30 01:00 01:30 02:00" },
+	{ "Europe/Berlin", "0 * * * *", "2024-10-26 23:30", "2024-10-27 03:30",
+	  "00:00 01:00 02:00 03:00" },
+	{ "Europe/Berlin", "30 * * * *", "2024-10-26 23:59", "2024-10-27 03:00",
+	  "00:30 01:30 02:30" },
+	{ "Europe/Berlin", "*/30 * * * *", "2024-10-27 00:00", "2024-10-27 02:00",
+	  "00:30 01:00 01:30 02:00" },
 	/* New York, 2024-03-10 07:00 UTC, 2024-11-03 06:00 UTC. */
 	{ "America/New_York", "30 2 * * *", "2024-03-10 00:00", "2024-03-11 00:00", "07:00" },
 	{ "America/New_York", "30 1 * * *", "2024-11-03 00:00", "2024-11-04 00:00", "05:30" },
 	{ "America/New_York", "0 4 * * *", "2024-07-01 00:00", "2024-07-02 00:00", "08:00" },
 	{ "America/New_York", "0 4 * * *", "2024-12-01 00:00", "2024-12-02 00:00", "09:00" },
-	/* Lord Howe turns the clock by half an hour: 2024-10-05 15:30 UTC on, 2024-04-06 15:00 UTC back. */
+	/* Lord Howe turns the clock by half an hour: 2024-10-05 15:30 UTC on, 2024-04-06 15:00 UTC
+	 * back. */
 	{ "Australia/Lord_Howe", "15 2 * * *", "2024-10-05 12:00", "2024-10-06 12:00", "15:30" },
 	{ "Australia/Lord_Howe", "30 2 * * *", "2024-10-05 12:00", "2024-10-06 12:00", "15:30" },
 	{ "Australia/Lord_Howe", "45 1 * * *", "2024-04-06 12:00", "2024-04-07 12:00", "14:45" },
-	{ "Australia/Lord_Howe", "45 * * * *", "2024-04-06 14:00", "2024-04-06 16:30", "14:45 15:15 16:15" },
+	{ "Australia/Lord_Howe", "45 * * * *", "2024-04-06 14:00", "2024-04-06 16:30",
+	  "14:45 15:15 16:15" },
 	/* Apia left out 2011-12-30. */
 	{ "Pacific/Apia", "0 12 30 12 *", "2011-12-29 00:00", "2012-01-02 00:00", "10:00" },
-	{ "Pacific/Apia", "0 12 * * *", "2011-12-29 00:00", "2012-01-01 00:00", "22:00 10:00 22:00 22:00" },
+	{ "Pacific/Apia", "0 12 * * *", "2011-12-29 00:00", "2012-01-01 00:00",
+	  "22:00 10:00 22:00 22:00" },
 	/* Midnight itself is skipped in Havana, and repeated. */
 	{ "America/Havana", "0 0 * * *", "2024-03-09 12:00", "2024-03-10 12:00", "05:00" },
 	{ "America/Havana", "0 0 * * *", "2024-11-02 12:00", "2024-11-03 12:00", "04:00" },
@@ -359,7 +380,7 @@ TEST(never_stays_never_in_every_zone)
 	arena_done(&a);
 }
 
-/* ---- against the slow way --------------------------------------------------------------------------- */
+/* ---- against the slow way -------------------------------------------------------------------- */
 
 static bool matches(const struct cron *c, const struct tm *tm)
 {
@@ -381,13 +402,13 @@ static const char *const weekdays[] = { "*", "*", "SUN", "1-5", "*/3" };
 
 static struct cron random_cron(struct arena *a, struct rng *r)
 {
-	return parse(arena_fmt(a, "%s %s %s %s %s", PICK(minutes), PICK(hours), PICK(days), PICK(months),
-			       PICK(weekdays))
+	return parse(arena_fmt(a, "%s %s %s %s %s", PICK(minutes), PICK(hours), PICK(days),
+			       PICK(months), PICK(weekdays))
 			     .p);
 }
 
-/* Minute by minute, with the C library's calendar; NULL zone = UTC. Where the clock is turned, only intervals are
- * compared, for which it tells the same. */
+/* Minute by minute, with the C library's calendar; NULL zone = UTC. Where the clock is turned, only
+ * intervals are compared, for which it tells the same. */
 static void compare_with_slow(const char *zone, uint64_t seed)
 {
 	struct arena a;
@@ -438,7 +459,8 @@ TEST(agrees_with_the_slow_way_in_lord_howe)
 	compare_with_slow("Australia/Lord_Howe", 3);
 }
 
-/* A time of day fires exactly once a day, every day of the year, in zones that turn the clock at night. */
+/* A time of day fires exactly once a day, every day of the year, in zones that turn the clock at
+ * night. */
 TEST(every_time_of_day_once_a_day)
 {
 	static const char *const zones[] = { "Europe/Berlin", "America/New_York", "America/Havana",
@@ -451,10 +473,12 @@ TEST(every_time_of_day_once_a_day)
 		arena_init(&a);
 		tz = zones_load(&a, zones[z]);
 		for (int minute = 0; minute < 24 * 60; minute += 7) {
-			struct cron c = parse(arena_fmt(&a, "%d %d * * *", minute % 60, minute / 60).p);
+			struct cron c =
+				parse(arena_fmt(&a, "%d %d * * *", minute % 60, minute / 60).p);
 			int64_t at = utc("2024-01-05 00:00") * 1000, fired = 0, before = at;
 
-			while (cron_next(&c, &tz, at, &at) && at <= utc("2025-01-05 00:00") * 1000) {
+			while (cron_next(&c, &tz, at, &at) &&
+			       at <= utc("2025-01-05 00:00") * 1000) {
 				T_CHECK(at > before);
 				before = at;
 				fired++;

@@ -9,7 +9,8 @@
 
 static struct event full(void)
 {
-	static struct header header[] = { H("Content-Type", "text/plain"), H("X", "1"), H("X", "2") };
+	static struct header header[] = { H("Content-Type", "text/plain"), H("X", "1"),
+					  H("X", "2") };
 
 	return (struct event){
 		.time_ms = 1700000000000,
@@ -208,7 +209,7 @@ TEST(both_spellings_of_canceled)
 	T_EQ_STR(event_state_name(EVENT_NONE), "");
 }
 
-/* ---- dead.h ----------------------------------------------------------------------------------------- */
+/* ---- dead.h ---------------------------------------------------------------------------------- */
 
 static void dead_round_trip(const struct outcome *o)
 {
@@ -232,8 +233,11 @@ static void dead_round_trip(const struct outcome *o)
 
 TEST(a_dead_letters_answer_comes_back)
 {
-	struct outcome answered = { .status = 404, .header = HEADERS(H("A", "1"), H("A", "")),
-				    .body = STR("404 Not Found"), .body_cut = true, .duration_ms = 3 };
+	struct outcome answered = { .status = 404,
+				    .header = HEADERS(H("A", "1"), H("A", "")),
+				    .body = STR("404 Not Found"),
+				    .body_cut = true,
+				    .duration_ms = 3 };
 	struct outcome silent = { .error = STR("connection refused"), .duration_ms = 9 };
 
 	dead_round_trip(&answered);
@@ -249,8 +253,17 @@ TEST(broken_answers_are_refused)
 	T_CHECK(dead_decode(&a, STR(""), &o));
 	T_CHECK(!dead_decode(&a, STR("\x01"), &o));
 	T_CHECK(!dead_decode(&a, STR("\x01\x00"), &o));
-	T_CHECK(!dead_decode(&a, STR("\x02\x03" "abc"), &o));
-	T_CHECK(!dead_decode(&a, STR("\x03\x05" "abc"), &o));
-	T_CHECK(dead_decode(&a, STR("\x63\x02" "ab"), &o));
+	T_CHECK(!dead_decode(&a,
+			     STR("\x02\x03"
+				 "abc"),
+			     &o));
+	T_CHECK(!dead_decode(&a,
+			     STR("\x03\x05"
+				 "abc"),
+			     &o));
+	T_CHECK(dead_decode(&a,
+			    STR("\x63\x02"
+				"ab"),
+			    &o));
 	arena_done(&a);
 }

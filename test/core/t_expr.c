@@ -106,10 +106,14 @@ static const struct {
 	{ "(1", "')' expected at position 3" },
 	{ "1)", "operator expected at position 2" },
 	{ "()", "number, name or '(' expected at position 2" },
-	{ "foo", "unknown name (allowed: retried pow sqrt abs exp floor ceil round min max) at position 1" },
-	{ "1 + foo(1)", "unknown name (allowed: retried pow sqrt abs exp floor ceil round min max) at position 5" },
-	{ "Retried", "unknown name (allowed: retried pow sqrt abs exp floor ceil round min max) at position 1" },
-	{ "retried2", "unknown name (allowed: retried pow sqrt abs exp floor ceil round min max) at position 1" },
+	{ "foo", "unknown name (allowed: retried pow sqrt abs exp floor ceil round min max) at "
+		 "position 1" },
+	{ "1 + foo(1)", "unknown name (allowed: retried pow sqrt abs exp floor ceil round min max) "
+			"at position 5" },
+	{ "Retried", "unknown name (allowed: retried pow sqrt abs exp floor ceil round min max) at "
+		     "position 1" },
+	{ "retried2", "unknown name (allowed: retried pow sqrt abs exp floor ceil round min max) "
+		      "at position 1" },
 	{ "retried(1)", "operator expected at position 8" },
 	{ "pow", "'(' expected at position 4" },
 	{ "pow(1)", "pow takes two arguments at position 7" },
@@ -148,8 +152,12 @@ TEST(a_nul_is_not_the_end)
 	char why[96];
 
 	T_CHECK(!expr_check(STR("1\0"), why));
-	T_CHECK(!expr_check(STR("\0" "1"), why));
-	T_CHECK(!expr_check(STR("1+\0" "1"), why));
+	T_CHECK(!expr_check(STR("\0"
+				"1"),
+			    why));
+	T_CHECK(!expr_check(STR("1+\0"
+				"1"),
+			    why));
 }
 
 TEST(nesting_has_a_limit)
@@ -160,7 +168,8 @@ TEST(nesting_has_a_limit)
 		memset(text, '(', (size_t)depth);
 		text[depth] = '1';
 		memset(text + depth + 1, ')', (size_t)depth);
-		T_EQ_INT(expr_check(str_n(text, 2 * (size_t)depth + 1), why), depth < LIMIT_EXPR_DEPTH);
+		T_EQ_INT(expr_check(str_n(text, 2 * (size_t)depth + 1), why),
+			 depth < LIMIT_EXPR_DEPTH);
 	}
 	T_EQ_STR(why, "nested too deeply at position 33");
 }

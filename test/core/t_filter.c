@@ -9,16 +9,19 @@
 static struct str describe(struct arena *a, const struct filter *f)
 {
 	static const char *const names[FILTER_FIELDS] = {
-		[FILTER_MESSAGE_ID] = "id", [FILTER_DLQ_ID] = "dlq",      [FILTER_URL] = "url",
-		[FILTER_HOST] = "host",     [FILTER_PATH] = "path",       [FILTER_TOPIC] = "topic",
-		[FILTER_QUEUE] = "queue",   [FILTER_SCHEDULE] = "sched",  [FILTER_CALLER_IP] = "ip",
+		[FILTER_MESSAGE_ID] = "id", [FILTER_DLQ_ID] = "dlq",     [FILTER_URL] = "url",
+		[FILTER_HOST] = "host",     [FILTER_PATH] = "path",      [FILTER_TOPIC] = "topic",
+		[FILTER_QUEUE] = "queue",   [FILTER_SCHEDULE] = "sched", [FILTER_CALLER_IP] = "ip",
 		[FILTER_LABEL] = "label",   [FILTER_FLOW_KEY] = "flow",
 	};
 	struct str text = STR("");
 
 	for (int i = 0; i < FILTER_FIELDS; i++) {
 		for (size_t k = 0; k < f->field[i].n; k++)
-			text = arena_fmt(a, "%.*s%s%s%.*s", STR_FMT(text), k ? "|" : text.n ? " " : "",
+			text = arena_fmt(a, "%.*s%s%s%.*s", STR_FMT(text),
+					 k        ? "|"
+					 : text.n ? " "
+						  : "",
 					 k ? "" : arena_fmt(a, "%s=", names[i]).p,
 					 STR_FMT(f->field[i].v[k]));
 	}
@@ -52,17 +55,20 @@ static const struct {
 	/* Each field. */
 	{ FILTER_CANCEL, "messageIds=a&messageIds=b", "", "id=a|b count=0" },
 	{ FILTER_CANCEL, "messageIds=a,b", "", "id=a|b count=0" },
-	{ FILTER_CANCEL, "topicName=t&queueName=q&scheduleId=s&callerIp=1.2.3.4&label=l&flowControlKey=k", "",
+	{ FILTER_CANCEL,
+	  "topicName=t&queueName=q&scheduleId=s&callerIp=1.2.3.4&label=l&flowControlKey=k", "",
 	  "topic=t queue=q sched=s ip=1.2.3.4 label=l flow=k count=0" },
 	{ FILTER_CANCEL, "callerIP=::1", "", "ip=::1 count=0" },
-	{ FILTER_CANCEL, "host=example.org&path=/webhook", "", "host=example.org path=/webhook count=0" },
+	{ FILTER_CANCEL, "host=example.org&path=/webhook", "",
+	  "host=example.org path=/webhook count=0" },
 	{ FILTER_CANCEL, "fromDate=1&toDate=2", "", "from=1 to=2 count=0" },
 	{ FILTER_CANCEL, "cursor=anything", "", "count=0" },
 	{ FILTER_CANCEL, "async=true", "", "count=0 async" },
 	{ FILTER_CANCEL, "async=false", "", "count=0" },
 	{ FILTER_DLQ, "dlqIds=1-1&dlqIds=2-2", "", "dlq=1-1|2-2 count=100" },
 	{ FILTER_DLQ, "messageId=m", "", "id=m count=100" },
-	{ FILTER_DLQ, "responseStatus=404&responseStatus=500,503", "", "status=404 status=500 status=503 count=100" },
+	{ FILTER_DLQ, "responseStatus=404&responseStatus=500,503", "",
+	  "status=404 status=500 status=503 count=100" },
 	{ FILTER_DLQ, "cursor=1-1&order=latestFirst&count=7", "", "cursor=1-1 count=7 latest" },
 	{ FILTER_DLQ, "order=earliestFirst", "", "count=100" },
 	{ FILTER_DLQ, "api=llm", "", "count=100" },
@@ -91,9 +97,12 @@ static const struct {
 	{ FILTER_LOGS, "flowControlKey=a,b", "", "flow=a|b count=1000 latest" },
 	{ FILTER_LOGS, "flowControlKey=a%2Cb", "", "flow=a,b count=1000 latest" },
 	{ FILTER_LOGS, "url=https://x/?a=1,2", "", "url=https://x/?a=1,2 count=1000 latest" },
-	{ FILTER_LOGS, "url=https://x/,https://y/", "", "url=https://x/|https://y/ count=1000 latest" },
-	{ FILTER_LOGS, "url=https%3A%2F%2Fx,https%3A%2F%2Fy", "", "url=https://x|https://y count=1000 latest" },
-	{ FILTER_LOGS, "url=https%3A%2F%2Fx%2F%3Fa%3D1%2C2", "", "url=https://x/?a=1,2 count=1000 latest" },
+	{ FILTER_LOGS, "url=https://x/,https://y/", "",
+	  "url=https://x/|https://y/ count=1000 latest" },
+	{ FILTER_LOGS, "url=https%3A%2F%2Fx,https%3A%2F%2Fy", "",
+	  "url=https://x|https://y count=1000 latest" },
+	{ FILTER_LOGS, "url=https%3A%2F%2Fx%2F%3Fa%3D1%2C2", "",
+	  "url=https://x/?a=1,2 count=1000 latest" },
 	{ FILTER_LOGS, "path=/a,/b", "", "path=/a|/b count=1000 latest" },
 	{ FILTER_LOGS, "path=/a,b", "", "path=/a,b count=1000 latest" },
 	{ FILTER_LOGS, "path=%2Fa,%2Fb", "", "path=/a|/b count=1000 latest" },
@@ -103,14 +112,17 @@ static const struct {
 	/* Bodies. */
 	{ FILTER_CANCEL, "", "{\"messageIds\":[\"a\",\"b\"]}", "id=a|b count=0" },
 	{ FILTER_CANCEL, "", "{\"messageIds\":\"a,b\"}", "id=a|b count=0" },
-	{ FILTER_CANCEL, "", "{\"queueName\":\"q\",\"url\":\"https://x/?a=1,2\"}", "url=https://x/?a=1,2 queue=q count=0" },
-	{ FILTER_CANCEL, "", "{\"label\":[\"a\",\"b,c\"],\"fromDate\":5,\"count\":3,\"async\":true}",
+	{ FILTER_CANCEL, "", "{\"queueName\":\"q\",\"url\":\"https://x/?a=1,2\"}",
+	  "url=https://x/?a=1,2 queue=q count=0" },
+	{ FILTER_CANCEL, "",
+	  "{\"label\":[\"a\",\"b,c\"],\"fromDate\":5,\"count\":3,\"async\":true}",
 	  "label=a|b|c from=5 count=3 async" },
 	{ FILTER_CANCEL, "", "{\"flowControlKey\":\"a,b\"}", "flow=a,b count=0" },
 	{ FILTER_DLQ, "", "{\"dlqIds\":[\"1-1\",\"2-2\"]}", "dlq=1-1|2-2 count=100" },
 	{ FILTER_DLQ, "", "{\"responseStatus\":[404,500]}", "status=404 status=500 count=100" },
 	/* The query wins, field by field. */
-	{ FILTER_CANCEL, "label=q", "{\"label\":\"b\",\"queueName\":\"b\"}", "queue=b label=q count=0" },
+	{ FILTER_CANCEL, "label=q", "{\"label\":\"b\",\"queueName\":\"b\"}",
+	  "queue=b label=q count=0" },
 	{ FILTER_CANCEL, "callerIp=1", "{\"callerIP\":\"2\"}", "ip=1 count=0" },
 	{ FILTER_CANCEL, "label=", "{\"label\":\"b\"}", "label=b count=0" },
 };
@@ -154,22 +166,28 @@ static const struct {
 	{ FILTER_LOGS, "label=%", "", "label: broken percent escape" },
 	{ FILTER_LOGS, "label=a,%4", "", "label: broken percent escape" },
 	{ FILTER_LOGS, "state=delivered", "",
-	  "state: invalid value \"delivered\", allowed: CREATED, ACTIVE, RETRY, ERROR, IN_PROGRESS, DELIVERED, "
+	  "state: invalid value \"delivered\", allowed: CREATED, ACTIVE, RETRY, ERROR, "
+	  "IN_PROGRESS, DELIVERED, "
 	  "FAILED, CANCEL_REQUESTED, CANCELED" },
 	{ FILTER_LOGS, "fromDate=yesterday", "",
 	  "fromDate: invalid value \"yesterday\", allowed: Unix time in milliseconds" },
-	{ FILTER_LOGS, "toDate=1.5", "", "toDate: invalid value \"1.5\", allowed: Unix time in milliseconds" },
+	{ FILTER_LOGS, "toDate=1.5", "",
+	  "toDate: invalid value \"1.5\", allowed: Unix time in milliseconds" },
 	{ FILTER_LOGS, "count=0", "", "count: invalid value \"0\", allowed: an integer from 1" },
 	{ FILTER_LOGS, "count=-1", "", "count: invalid value \"-1\", allowed: an integer from 1" },
 	{ FILTER_LOGS, "count=x", "", "count: invalid value \"x\", allowed: an integer from 1" },
-	{ FILTER_LOGS, "order=up", "", "order: invalid value \"up\", allowed: earliestFirst, latestFirst" },
-	{ FILTER_DLQ, "responseStatus=4xx", "", "responseStatus: invalid value \"4xx\", allowed: an HTTP status" },
+	{ FILTER_LOGS, "order=up", "",
+	  "order: invalid value \"up\", allowed: earliestFirst, latestFirst" },
+	{ FILTER_DLQ, "responseStatus=4xx", "",
+	  "responseStatus: invalid value \"4xx\", allowed: an HTTP status" },
 	{ FILTER_CANCEL, "async=yes", "", "async: invalid value \"yes\", allowed: true, false" },
 	{ FILTER_CANCEL, "", "[]", "the body must be a JSON object with filter fields" },
 	{ FILTER_CANCEL, "", "\"label\"", "the body must be a JSON object with filter fields" },
 	{ FILTER_CANCEL, "", "{", "the body is not valid JSON: name in quotes expected at byte 1" },
-	{ FILTER_CANCEL, "", "{\"label\":{}}", "label: a string or an array of strings is allowed" },
-	{ FILTER_CANCEL, "", "{\"label\":[[\"a\"]]}", "label: a string or an array of strings is allowed" },
+	{ FILTER_CANCEL, "", "{\"label\":{}}",
+	  "label: a string or an array of strings is allowed" },
+	{ FILTER_CANCEL, "", "{\"label\":[[\"a\"]]}",
+	  "label: a string or an array of strings is allowed" },
 };
 
 TEST_EACH(refusals, bad)
@@ -237,7 +255,7 @@ TEST_EACH(what_selects_everything, emptiness)
 	arena_done(&a);
 }
 
-/* ---- matching --------------------------------------------------------------------------------------- */
+/* ---- matching -------------------------------------------------------------------------------- */
 
 static const struct msg sample = {
 	.id = { 1, 2 },
@@ -317,8 +335,8 @@ TEST_EACH(which_messages, matches)
 TEST(a_message_without_anything_matches_no_field)
 {
 	struct msg m = { .url = STR("https://example.org"), .created_ms = 5 };
-	static const char *const queries[] = { "label=x", "queueName=x", "topicName=x", "flowControlKey=x",
-					       "scheduleId=x", "callerIp=x" };
+	static const char *const queries[] = { "label=x",          "queueName=x",  "topicName=x",
+					       "flowControlKey=x", "scheduleId=x", "callerIp=x" };
 	struct filter f;
 	struct arena a;
 

@@ -7,7 +7,9 @@ enum { NOW = 1000000 };
 
 static struct gate flow(int64_t parallelism, int64_t rate, int64_t period_ms)
 {
-	return (struct gate){ .kind = GATE_FLOW, .parallelism_max = parallelism, .rate_max = rate,
+	return (struct gate){ .kind = GATE_FLOW,
+			      .parallelism_max = parallelism,
+			      .rate_max = rate,
 			      .rate_period_ms = period_ms };
 }
 
@@ -19,33 +21,60 @@ static const struct {
 } cases[] = {
 	{ "no limits", { .running = 1000000, .rate_period_ms = 1000 }, true, 0 },
 	{ "a slot left", { .parallelism_max = 2, .running = 1, .rate_period_ms = 1000 }, true, 0 },
-	{ "no slot", { .parallelism_max = 2, .running = 2, .rate_period_ms = 1000 }, false, INT64_MAX },
-	{ "more than slots", { .parallelism_max = 2, .running = 5, .rate_period_ms = 1000 }, false, INT64_MAX },
+	{ "no slot",
+	  { .parallelism_max = 2, .running = 2, .rate_period_ms = 1000 },
+	  false,
+	  INT64_MAX },
+	{ "more than slots",
+	  { .parallelism_max = 2, .running = 5, .rate_period_ms = 1000 },
+	  false,
+	  INT64_MAX },
 	{ "paused", { .paused = true, .rate_period_ms = 1000 }, false, INT64_MAX },
 	{ "no window yet", { .rate_max = 1, .rate_period_ms = 1000 }, true, 0 },
 	{ "a token left",
-	  { .rate_max = 2, .rate_count = 1, .window_start_ms = NOW - 1, .rate_period_ms = 1000 }, true, 0 },
+	  { .rate_max = 2, .rate_count = 1, .window_start_ms = NOW - 1, .rate_period_ms = 1000 },
+	  true,
+	  0 },
 	{ "no token",
 	  { .rate_max = 2, .rate_count = 2, .window_start_ms = NOW - 1, .rate_period_ms = 1000 },
-	  false, NOW + 999 },
+	  false,
+	  NOW + 999 },
 	{ "no token, the last ms",
 	  { .rate_max = 2, .rate_count = 2, .window_start_ms = NOW - 999, .rate_period_ms = 1000 },
-	  false, NOW + 1 },
+	  false,
+	  NOW + 1 },
 	{ "window over",
-	  { .rate_max = 2, .rate_count = 2, .window_start_ms = NOW - 1000, .rate_period_ms = 1000 }, true, 0 },
+	  { .rate_max = 2, .rate_count = 2, .window_start_ms = NOW - 1000, .rate_period_ms = 1000 },
+	  true,
+	  0 },
 	{ "no token and no slot",
-	  { .parallelism_max = 1, .running = 1, .rate_max = 2, .rate_count = 2, .window_start_ms = NOW - 1,
+	  { .parallelism_max = 1,
+	    .running = 1,
+	    .rate_max = 2,
+	    .rate_count = 2,
+	    .window_start_ms = NOW - 1,
 	    .rate_period_ms = 1000 },
-	  false, INT64_MAX },
+	  false,
+	  INT64_MAX },
 	{ "no token and paused",
-	  { .paused = true, .rate_max = 2, .rate_count = 2, .window_start_ms = NOW - 1, .rate_period_ms = 1000 },
-	  false, INT64_MAX },
+	  { .paused = true,
+	    .rate_max = 2,
+	    .rate_count = 2,
+	    .window_start_ms = NOW - 1,
+	    .rate_period_ms = 1000 },
+	  false,
+	  INT64_MAX },
 	{ "the clock is a little behind",
 	  { .rate_max = 2, .rate_count = 2, .window_start_ms = NOW + 10, .rate_period_ms = 1000 },
-	  false, NOW + 1010 },
+	  false,
+	  NOW + 1010 },
 	{ "the clock was set back",
-	  { .rate_max = 2, .rate_count = 2, .window_start_ms = NOW + 86400000, .rate_period_ms = 1000 },
-	  true, 0 },
+	  { .rate_max = 2,
+	    .rate_count = 2,
+	    .window_start_ms = NOW + 86400000,
+	    .rate_period_ms = 1000 },
+	  true,
+	  0 },
 };
 
 TEST_EACH(admission, cases)
@@ -60,8 +89,8 @@ TEST_EACH(admission, cases)
 
 TEST(the_worked_example_of_the_documentation)
 {
-	/* Rate 10 per minute, parallelism 20, endless requests: 10 start in the first minute, 10 in the second, then they
-	 * wait for completions. */
+	/* Rate 10 per minute, parallelism 20, endless requests: 10 start in the first minute, 10 in
+	 * the second, then they wait for completions. */
 	struct gate g = flow(20, 10, 60000);
 	int64_t started = 0, at_ms;
 
@@ -233,7 +262,8 @@ TEST(random_histories_keep_the_caps)
 				gate_start(&g, now);
 				/* The start `rate` starts ago lies in an earlier window. */
 				if (g.rate_max && n >= (size_t)g.rate_max)
-					T_CHECK(starts[(n - (size_t)g.rate_max) % 4] < g.window_start_ms);
+					T_CHECK(starts[(n - (size_t)g.rate_max) % 4] <
+						g.window_start_ms);
 				starts[n++ % 4] = now;
 			} else if (at_ms != INT64_MAX) {
 				int64_t ignored;

@@ -48,7 +48,8 @@ TEST(a_canonical_name_is_not_copied)
 
 TEST(get_finds_the_first_in_any_case)
 {
-	struct headers h = HEADERS(H("A", "1"), H("Content-Type", "x"), H("content-type", "y"), H("E", ""));
+	struct headers h =
+		HEADERS(H("A", "1"), H("Content-Type", "x"), H("content-type", "y"), H("E", ""));
 
 	T_EQ_STR(headers_get(&h, STR("CONTENT-TYPE")), "x");
 	T_EQ_STR(headers_get(&h, STR("a")), "1");
@@ -90,9 +91,9 @@ TEST(lists_come_back_as_they_were)
 {
 	static char big[3000];
 	struct headers none = { 0 };
-	struct headers h = HEADERS(H("A", "1"), H("A", "2"), H("Empty", ""), { STR("Null"), STR_NULL },
-				   { STR("Big"), { big, sizeof(big) } }, { { big, sizeof(big) }, STR("x") },
-				   H("With-Nul", "a\0b"));
+	struct headers h = HEADERS(H("A", "1"), H("A", "2"), H("Empty", ""),
+				   { STR("Null"), STR_NULL }, { STR("Big"), { big, sizeof(big) } },
+				   { { big, sizeof(big) }, STR("x") }, H("With-Nul", "a\0b"));
 
 	memset(big, 'x', sizeof(big));
 	round_trip(&none);
@@ -138,6 +139,7 @@ TEST(what_a_value_may_be)
 	for (int c = 0; c < 256; c++) {
 		char text[2] = { 'a', (char)c };
 
-		T_EQ_INT(header_value_is_valid(str_n(text, 2)), c == '\t' || (c >= 0x20 && c != 0x7f));
+		T_EQ_INT(header_value_is_valid(str_n(text, 2)),
+			 c == '\t' || (c >= 0x20 && c != 0x7f));
 	}
 }

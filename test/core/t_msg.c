@@ -7,7 +7,8 @@
 
 static struct msg full(void)
 {
-	static struct header header[] = { H("Content-Type", "text/plain"), H("X-A", "1"), H("X-A", "2") };
+	static struct header header[] = { H("Content-Type", "text/plain"), H("X-A", "1"),
+					  H("X-A", "2") };
 	static struct header callback[] = { H("Retries", "2"), H("Forward-X", "y") };
 	static struct header failure[] = { H("Delay", "10s") };
 
@@ -73,8 +74,12 @@ TEST(a_record_gives_the_message_back)
 
 TEST(numbers_at_their_ends)
 {
-	struct msg m = { .id = { INT64_MAX, UINT64_MAX }, .created_ms = INT64_MIN, .timeout_ms = INT64_MAX,
-			 .retries_max = -1, .flags = UINT32_MAX, .root_seq = UINT64_MAX };
+	struct msg m = { .id = { INT64_MAX, UINT64_MAX },
+			 .created_ms = INT64_MIN,
+			 .timeout_ms = INT64_MAX,
+			 .retries_max = -1,
+			 .flags = UINT32_MAX,
+			 .root_seq = UINT64_MAX };
 
 	round_trip(&m);
 }
@@ -89,7 +94,8 @@ TEST(a_cut_record_is_broken_or_another_message)
 	buf_init(&b, 1 << 20);
 	msg_encode(&b, &m);
 	for (size_t n = 0; n < b.n; n++) {
-		char *copy = str_dup(str_n(b.p, n)); /* so that a sanitizer sees a read past the end */
+		char *copy =
+			str_dup(str_n(b.p, n)); /* so that a sanitizer sees a read past the end */
 
 		arena_init(&a);
 		broken += !msg_decode(&a, str_n(copy, n), &back);
@@ -122,11 +128,11 @@ static const struct {
 	uint8_t tag;
 	struct str value;
 } broken[] = {
-	{ 1, { "", 0 } },          /* a number without a byte */
-	{ 3, { "\x01", 1 } },      /* flags: -1 */
-	{ 7, { "no nul", 6 } },    /* a header without its middle */
-	{ 9, { "\x80\x80", 2 } },  /* a number without an end */
-	{ 9, { "\x02junk", 5 } },  /* a number and more */
+	{ 1, { "", 0 } },         /* a number without a byte */
+	{ 3, { "\x01", 1 } },     /* flags: -1 */
+	{ 7, { "no nul", 6 } },   /* a header without its middle */
+	{ 9, { "\x80\x80", 2 } }, /* a number without an end */
+	{ 9, { "\x02junk", 5 } }, /* a number and more */
 };
 
 TEST_EACH(broken_fields_are_refused, broken)
@@ -146,23 +152,34 @@ TEST_EACH(broken_fields_are_refused, broken)
 /* The record is stored: its bytes are a promise. */
 TEST(the_bytes_of_a_record)
 {
-	struct msg m = { .id = { 1, 2 }, .user = STR("u"), .url = STR("http://x"), .method = STR("GET"),
-			 .header = HEADERS(H("A", "b")), .root_seq = 3 };
+	struct msg m = { .id = { 1, 2 },
+			 .user = STR("u"),
+			 .url = STR("http://x"),
+			 .method = STR("GET"),
+			 .header = HEADERS(H("A", "b")),
+			 .root_seq = 3 };
 	struct buf b;
 
 	buf_init(&b, 100);
 	msg_encode(&b, &m);
 	T_EQ_STR(buf_str(&b), STR("\x01\x01\x02\x02\x01\x04\x04\x01u\x05\x08http://x\x06\x03GET"
-				  "\x07\x03" "A\0b\x1e\x01\x06"));
+				  "\x07\x03"
+				  "A\0b\x1e\x01\x06"));
 	buf_done(&b);
 }
 
-/* ---- ids -------------------------------------------------------------------------------------------- */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 TEST(ids_grow_whatever_the_clock_does)
 {
-	static const int64_t clock_ms[] = { 1700000000000, 1700000000000, 1700000000001, 1600000000000,
-					    1700000000001, 1700000100000, 0,             -5 };
+	static const int64_t clock_ms[] = { 1700000000000,
+					    1700000000000,
+					    1700000000001,
+					    1600000000000,
+					    1700000000001,
+					    1700000100000,
+					    0,
+					    -5 };
 	uint64_t last = 0, before = 0;
 	struct rng r;
 
@@ -238,15 +255,15 @@ static const char *const not_ids[] = {
 	"",
 	"msg_",
 	"msg_1",
-	"11111111112111111111131111", /* no prefix */
-	"msg_1111111111111111111112", /* seq 0 */
+	"11111111112111111111131111",  /* no prefix */
+	"msg_1111111111111111111112",  /* seq 0 */
 	"msg_11111111112111111111131", /* too long */
-	"msg_111111111121111111111", /* too short */
-	"MSG_1111111111211111111113", /* another prefix */
-	"msg_0111111111211111111113", /* 0 is no base58 */
-	"msg_zzzzzzzzzzz11111111113", /* beyond 64 bits */
-	"msg_jpXCZedGfVR11111111113", /* beyond a signed number */
-	"msg_11111111112zzzzzzzzzzz", /* the same in the second half */
+	"msg_111111111121111111111",   /* too short */
+	"MSG_1111111111211111111113",  /* another prefix */
+	"msg_0111111111211111111113",  /* 0 is no base58 */
+	"msg_zzzzzzzzzzz11111111113",  /* beyond 64 bits */
+	"msg_jpXCZedGfVR11111111113",  /* beyond a signed number */
+	"msg_11111111112zzzzzzzzzzz",  /* the same in the second half */
 	"msg 1111111111211111111113",
 };
 

@@ -51,7 +51,8 @@ TEST(the_defaults)
 	T_EQ_INT(r.m.timeout_ms, 15 * 60 * 1000);
 	T_EQ_INT(r.m.not_before_ms, NOW);
 	T_EQ_INT(r.m.header.n, 0);
-	T_CHECK(!r.m.retry_delay.n && !r.m.callback.n && !r.m.failure_callback.n && !r.m.queue.n && !r.m.flow_key.n);
+	T_CHECK(!r.m.retry_delay.n && !r.m.callback.n && !r.m.failure_callback.n && !r.m.queue.n &&
+		!r.m.flow_key.n);
 	T_CHECK(!r.m.labels.n && !r.m.redact.n && !r.m.flow_period_s);
 	T_CHECK(!r.o.dedup_id.n && !r.o.dedup_by_content && !r.o.has_delay && !r.o.header_forward);
 	T_EQ_STR(r.m.url, "https://example.com");
@@ -80,7 +81,8 @@ static struct str describe(struct parsed *r)
 	struct arena *a = &r->a;
 	struct str t = STR("");
 
-#define ADD(...) (t = arena_fmt(a, "%.*s%s%s", STR_FMT(t), t.n ? " " : "", arena_fmt(a, __VA_ARGS__).p))
+#define ADD(...) \
+	(t = arena_fmt(a, "%.*s%s%s", STR_FMT(t), t.n ? " " : "", arena_fmt(a, __VA_ARGS__).p))
 	if (!str_eq(m->method, STR("POST")))
 		ADD("method=%.*s", STR_FMT(m->method));
 	if (m->timeout_ms != 900000)
@@ -94,8 +96,9 @@ static struct str describe(struct parsed *r)
 	if (m->labels.n)
 		ADD("labels=%.*s", STR_FMT(m->labels));
 	if (m->flow_key.n)
-		ADD("flow=%.*s/%lld/%lld/%lld", STR_FMT(m->flow_key), (long long)m->flow_parallelism,
-		    (long long)m->flow_rate, (long long)m->flow_period_s);
+		ADD("flow=%.*s/%lld/%lld/%lld", STR_FMT(m->flow_key),
+		    (long long)m->flow_parallelism, (long long)m->flow_rate,
+		    (long long)m->flow_period_s);
 	if (m->redact.n)
 		ADD("redact=%.*s", STR_FMT(m->redact));
 	if (m->queue.n)
@@ -160,17 +163,24 @@ static const struct {
 	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: parallelism=3, rate=5, period=1m",
 	  "flow=k/3/5/60" },
 	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: rate=10", "flow=k/0/10/1" },
-	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: period=1d,parallelism=10", "flow=k/10/0/86400" },
-	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: Rate = 2 , PERIOD = 90", "flow=k/0/2/90" },
-	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: ratePerSecond=7", "flow=k/0/7/1" },
-	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: rate=1,period=7d", "flow=k/0/1/604800" },
-	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: rate=1,period=1.5s", "flow=k/0/1/2" },
+	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: period=1d,parallelism=10",
+	  "flow=k/10/0/86400" },
+	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: Rate = 2 , PERIOD = 90",
+	  "flow=k/0/2/90" },
+	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: ratePerSecond=7",
+	  "flow=k/0/7/1" },
+	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: rate=1,period=7d",
+	  "flow=k/0/1/604800" },
+	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: rate=1,period=1.5s",
+	  "flow=k/0/1/2" },
 	{ P, "Upstash-Flow-Control-Key: a key, of any text\nUpstash-Flow-Control-Value: rate=1",
 	  "flow=a key, of any text/0/1/1" },
-	{ P, "Upstash-Redact-Fields: body,headers[authorization]", "redact=body,header[Authorization]" },
+	{ P, "Upstash-Redact-Fields: body,headers[authorization]",
+	  "redact=body,header[Authorization]" },
 	{ P, "Upstash-Redact-Fields: body\nUpstash-Redact-Fields: header", "redact=body,header" },
 	{ P, "Upstash-Queue-Name: my-queue", "queue=my-queue" },
-	{ P, "Upstash-Callback: https://example.com/cb?x=y", "callback=https://example.com/cb?x=y" },
+	{ P, "Upstash-Callback: https://example.com/cb?x=y",
+	  "callback=https://example.com/cb?x=y" },
 	{ P, "Upstash-Failure-Callback: http://localhost:3000", "failure=http://localhost:3000" },
 	{ P, "Upstash-Deduplication-Id: any text", "dedup=any text" },
 	{ P, "Upstash-Content-Based-Deduplication: True", "content" },
@@ -183,8 +193,10 @@ static const struct {
 	{ P, "Upstash-Retries:  7  ", "retries=7" },
 	/* What is not ours, or not of this use, is passed over. */
 	{ P, "X-Retries: x\nUpstash-Unknown: x\nUpstash: x\nUpstash-: x", "" },
-	{ P, "Upstash-Telemetry-Sdk: upstash-qstash-js@v2\nUpstash-Telemetry-Platform: vercel", "" },
-	{ P, "Upstash-Workflow-Init: true\nUpstash-Workflow-RunId: wfr_1\nUpstash-Feature-Set: LazyFetch", "" },
+	{ P, "Upstash-Telemetry-Sdk: upstash-qstash-js@v2\nUpstash-Telemetry-Platform: vercel",
+	  "" },
+	{ P, "Upstash-Workflow-Init: true\nUpstash-Workflow-RunId: wfr_1\nUpstash-Feature-Set: LazyFetch",
+	  "" },
 	{ P, "Upstash-Failure-Callback-Workflow-Url: x\nUpstash-Callback-Telemetry-Sdk: y", "" },
 	{ P, "Upstash-Message-Id: msg_x\nUpstash-Signature: x\nUpstash-Retried: 4", "" },
 	{ P, "Upstash-Cron: broken\nUpstash-Schedule-Id: a b", "" },
@@ -197,7 +209,8 @@ static const struct {
 	{ S, "Upstash-Cron: @daily\nUpstash-Delay: 10s\nUpstash-Queue-Name: q",
 	  "due=+10000 queue=q cron=@daily delay=10" },
 	{ S, "Upstash-Cron: @daily\nUpstash-Not-Before: broken", "cron=@daily" },
-	{ OPTIONS_ENQUEUE, "Upstash-Delay: 10s\nUpstash-Not-Before: 1700000001", "due=+1000 delay=10 not-before" },
+	{ OPTIONS_ENQUEUE, "Upstash-Delay: 10s\nUpstash-Not-Before: 1700000001",
+	  "due=+1000 delay=10 not-before" },
 	{ OPTIONS_BATCH_ITEM, "upstash-retries: 5\nupstash-queue-name: q", "retries=5 queue=q" },
 };
 
@@ -212,8 +225,9 @@ TEST_EACH(settings, good)
 	arena_done(&r.a);
 }
 
-#define FLOW_ALLOWED                                                                              \
-	"; allowed are parallelism and rate from 1, and period from 1s to 7d, like parallelism=3, " \
+#define FLOW_ALLOWED                                                                 \
+	"; allowed are parallelism and rate from 1, and period from 1s to 7d, like " \
+	"parallelism=3, "                                                            \
 	"rate=10, period=1m"
 
 static const struct {
@@ -222,27 +236,39 @@ static const struct {
 	int status;
 	const char *text;
 } bad[] = {
-	{ P, "Upstash-Method: HEAD", 400, "Upstash-Method: GET, POST, PUT, PATCH and DELETE are allowed" },
-	{ P, "Upstash-Timeout: soon", 400, "Upstash-Timeout: a duration is allowed, like 90s, 1h30m or 7d, not zero" },
-	{ P, "Upstash-Timeout: 0", 400, "Upstash-Timeout: a duration is allowed, like 90s, 1h30m or 7d, not zero" },
+	{ P, "Upstash-Method: HEAD", 400,
+	  "Upstash-Method: GET, POST, PUT, PATCH and DELETE are allowed" },
+	{ P, "Upstash-Timeout: soon", 400,
+	  "Upstash-Timeout: a duration is allowed, like 90s, 1h30m or 7d, not zero" },
+	{ P, "Upstash-Timeout: 0", 400,
+	  "Upstash-Timeout: a duration is allowed, like 90s, 1h30m or 7d, not zero" },
 	{ P, "Upstash-Retries: -1", 400, "Upstash-Retries: an integer from 0 is allowed" },
 	{ P, "Upstash-Retries: 1.0", 400, "Upstash-Retries: an integer from 0 is allowed" },
-	{ P, "Upstash-Retries: 99999999999999999999", 400, "Upstash-Retries: an integer from 0 is allowed" },
+	{ P, "Upstash-Retries: 99999999999999999999", 400,
+	  "Upstash-Retries: an integer from 0 is allowed" },
 	{ P, "Upstash-Retries: 1000", 412, "quota maxRetries exceeded, current limit: 999" },
 	{ P, "Upstash-Retry-Delay: 1 +", 400,
 	  "Upstash-Retry-Delay: invalid expression: number, name or '(' expected at position 4" },
-	{ P, "Upstash-Delay: 10ms", 400, "Upstash-Delay: a duration is allowed, like 90s, 1h30m or 7d" },
+	{ P, "Upstash-Delay: 10ms", 400,
+	  "Upstash-Delay: a duration is allowed, like 90s, 1h30m or 7d" },
 	{ P, "Upstash-Delay: 8d", 412, "quota maxDelay exceeded, current limit: 604800" },
 	{ P, "Upstash-Delay: 604801s", 412, "quota maxDelay exceeded, current limit: 604800" },
-	{ P, "Upstash-Delay: 8d\nUpstash-Not-Before: 1700000000", 412, "quota maxDelay exceeded, current limit: 604800" },
-	{ P, "Upstash-Not-Before: 1700604801", 412, "quota maxDelay exceeded, current limit: 604800" },
-	{ P, "Upstash-Not-Before: 253402300799", 412, "quota maxDelay exceeded, current limit: 604800" },
-	{ P, "Upstash-Not-Before: 253402300800", 400, "Upstash-Not-Before: a Unix time in seconds is allowed" },
-	{ P, "Upstash-Not-Before: tomorrow", 400, "Upstash-Not-Before: a Unix time in seconds is allowed" },
+	{ P, "Upstash-Delay: 8d\nUpstash-Not-Before: 1700000000", 412,
+	  "quota maxDelay exceeded, current limit: 604800" },
+	{ P, "Upstash-Not-Before: 1700604801", 412,
+	  "quota maxDelay exceeded, current limit: 604800" },
+	{ P, "Upstash-Not-Before: 253402300799", 412,
+	  "quota maxDelay exceeded, current limit: 604800" },
+	{ P, "Upstash-Not-Before: 253402300800", 400,
+	  "Upstash-Not-Before: a Unix time in seconds is allowed" },
+	{ P, "Upstash-Not-Before: tomorrow", 400,
+	  "Upstash-Not-Before: a Unix time in seconds is allowed" },
 	{ P, "Upstash-Flow-Control-Key: k", 400,
-	  "Upstash-Flow-Control-Value: is missing; Flow-Control-Key and Flow-Control-Value go together" },
+	  "Upstash-Flow-Control-Value: is missing; Flow-Control-Key and Flow-Control-Value go "
+	  "together" },
 	{ P, "Upstash-Flow-Control-Value: rate=1", 400,
-	  "Upstash-Flow-Control-Key: is missing; Flow-Control-Key and Flow-Control-Value go together" },
+	  "Upstash-Flow-Control-Key: is missing; Flow-Control-Key and Flow-Control-Value go "
+	  "together" },
 	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: period=1s", 400,
 	  "Upstash-Flow-Control-Value: parallelism or rate is needed" },
 	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: ,", 400,
@@ -262,12 +288,15 @@ static const struct {
 	{ P, "Upstash-Flow-Control-Key: k\nUpstash-Flow-Control-Value: rate", 400,
 	  "Upstash-Flow-Control-Value: invalid rate" FLOW_ALLOWED },
 	{ P, "Upstash-Redact-Fields: bodies", 400,
-	  "Upstash-Redact-Fields: unknown field \"bodies\"; allowed are body, header and header[Name]" },
+	  "Upstash-Redact-Fields: unknown field \"bodies\"; allowed are body, header and "
+	  "header[Name]" },
 	{ P, "Upstash-Queue-Name: a b", 400,
-	  "Upstash-Queue-Name: only letters, digits, '-', '_' and '.' are allowed, at most 256 of them" },
+	  "Upstash-Queue-Name: only letters, digits, '-', '_' and '.' are allowed, at most 256 of "
+	  "them" },
 	{ P, "Upstash-Content-Based-Deduplication: yes", 400,
 	  "Upstash-Content-Based-Deduplication: true and false are allowed" },
-	{ P, "Upstash-Header-Forward: 2", 400, "Upstash-Header-Forward: true and false are allowed" },
+	{ P, "Upstash-Header-Forward: 2", 400,
+	  "Upstash-Header-Forward: true and false are allowed" },
 	{ P, "Upstash-Callback: example.com", 400,
 	  "Upstash-Callback: invalid url: endpoint has invalid scheme, add http:// or https://" },
 	{ P, "Upstash-Callback: my-group", 400,
@@ -278,9 +307,11 @@ static const struct {
 	{ P, "upstash-unknown: \x7f", 400, "upstash-unknown: control characters are not allowed" },
 	{ S, "", 400, "Upstash-Cron: is missing; a schedule needs a cron expression" },
 	{ S, "Upstash-Cron: * * * *", 400,
-	  "invalid cron expression: 4 fields; 5 are allowed: minute, hour, day of month, month, day of week" },
+	  "invalid cron expression: 4 fields; 5 are allowed: minute, hour, day of month, month, "
+	  "day of week" },
 	{ S, "Upstash-Cron: @daily\nUpstash-Schedule-Id: a/b", 400,
-	  "Upstash-Schedule-Id: only letters, digits, '-', '_' and '.' are allowed, at most 256 of them" },
+	  "Upstash-Schedule-Id: only letters, digits, '-', '_' and '.' are allowed, at most 256 of "
+	  "them" },
 	/* Settings of callbacks are judged at once, under their own names. */
 	{ P, "Upstash-Callback: http://h\nUpstash-Callback-Delay: 8d", 412,
 	  "quota maxDelay exceeded, current limit: 604800" },
@@ -291,15 +322,19 @@ static const struct {
 	{ P, "Upstash-Failure-Callback: http://h\nUpstash-Failure-Callback-Method: HEAD", 400,
 	  "Upstash-Failure-Callback-Method: GET, POST, PUT, PATCH and DELETE are allowed" },
 	{ P, "Upstash-Callback: http://h\nUpstash-Callback-Flow-Control-Key: k", 400,
-	  "Upstash-Callback-Flow-Control-Value: is missing; Flow-Control-Key and Flow-Control-Value go together" },
+	  "Upstash-Callback-Flow-Control-Value: is missing; Flow-Control-Key and "
+	  "Flow-Control-Value go together" },
 	{ P, "Upstash-Callback: http://h\nUpstash-Callback-Retry-Delay: (", 400,
-	  "Upstash-Callback-Retry-Delay: invalid expression: number, name or '(' expected at position 2" },
+	  "Upstash-Callback-Retry-Delay: invalid expression: number, name or '(' expected at "
+	  "position 2" },
 	{ P, "Upstash-Callback: http://h\nUpstash-Callback-Redact-Fields: x", 400,
-	  "Upstash-Callback-Redact-Fields: unknown field \"x\"; allowed are body, header and header[Name]" },
+	  "Upstash-Callback-Redact-Fields: unknown field \"x\"; allowed are body, header and "
+	  "header[Name]" },
 	{ P, "Upstash-Callback: http://h\nUpstash-Callback-Forward-: x", 400,
 	  "Upstash-Callback-Forward-: not a valid header name" },
 	{ P, "Upstash-Callback-: x", 400, "Upstash-Callback-: not a valid header name" },
-	{ P, "Upstash-Callback-Forward-X: \x02", 400, "Upstash-Callback-Forward-X: control characters are not allowed" },
+	{ P, "Upstash-Callback-Forward-X: \x02", 400,
+	  "Upstash-Callback-Forward-X: control characters are not allowed" },
 };
 
 TEST_EACH(refusals, bad)
@@ -320,10 +355,15 @@ TEST_EACH(refusals, bad)
 TEST(line_breaks_cannot_be_smuggled_in)
 {
 	static const struct header evil[] = {
-		H("Upstash-Forward-X", "a\r\nY: b"), H("Upstash-Forward-X", "a\nb"), H("Upstash-Label", "a\rb"),
-		H("Upstash-Forward-X", "a\0b"),      H("Upstash-Callback", "http://h/\r\n"),
-		H("Upstash-Forward-X\r\nY", "a"),    H("Upstash-Forward-X Y", "a"),
-		H("Upstash-Forward-X:", "a"),        H("Upstash-Forward-", "a"),
+		H("Upstash-Forward-X", "a\r\nY: b"),
+		H("Upstash-Forward-X", "a\nb"),
+		H("Upstash-Label", "a\rb"),
+		H("Upstash-Forward-X", "a\0b"),
+		H("Upstash-Callback", "http://h/\r\n"),
+		H("Upstash-Forward-X\r\nY", "a"),
+		H("Upstash-Forward-X Y", "a"),
+		H("Upstash-Forward-X:", "a"),
+		H("Upstash-Forward-", "a"),
 		H("Upstash-Callback-Forward-X\n", "a"),
 	};
 
@@ -451,11 +491,13 @@ static const struct {
 	const char *name, *text;
 	size_t most;
 } lengths[] = {
-	{ "Upstash-Deduplication-Id", "Upstash-Deduplication-Id: at most 1024 bytes are allowed", LIMIT_DEDUP_BYTES },
+	{ "Upstash-Deduplication-Id", "Upstash-Deduplication-Id: at most 1024 bytes are allowed",
+	  LIMIT_DEDUP_BYTES },
 	{ "Upstash-Flow-Control-Key", "Upstash-Flow-Control-Key: at most 1024 bytes are allowed",
 	  LIMIT_FLOW_KEY_BYTES },
 	{ "Upstash-Queue-Name",
-	  "Upstash-Queue-Name: only letters, digits, '-', '_' and '.' are allowed, at most 256 of them",
+	  "Upstash-Queue-Name: only letters, digits, '-', '_' and '.' are allowed, at most 256 of "
+	  "them",
 	  LIMIT_NAME_BYTES },
 };
 
@@ -469,7 +511,8 @@ TEST_EACH(texts_have_limits, lengths)
 
 	memset(text, 'x', sizeof(text));
 	arena_init(&r.a);
-	src.header = (struct headers){ h, str_eq(h[0].name, STR("Upstash-Flow-Control-Key")) ? 2 : 1 };
+	src.header =
+		(struct headers){ h, str_eq(h[0].name, STR("Upstash-Flow-Control-Key")) ? 2 : 1 };
 	run(&r, &src);
 	T_CHECK(r.ok);
 	h[0].value.n++;
@@ -501,9 +544,9 @@ static const struct {
 	const char *text;
 	int value; /* -1 = refused */
 } bools[] = {
-	{ "1", 1 }, { "t", 1 }, { "T", 1 }, { "TRUE", 1 }, { "true", 1 }, { "True", 1 },
-	{ "0", 0 }, { "f", 0 }, { "F", 0 }, { "FALSE", 0 }, { "false", 0 }, { "False", 0 },
-	{ "", -1 }, { "tRUE", -1 }, { "yes", -1 }, { "2", -1 }, { "true ", -1 },
+	{ "1", 1 }, { "t", 1 },     { "T", 1 },    { "TRUE", 1 },  { "true", 1 },   { "True", 1 },
+	{ "0", 0 }, { "f", 0 },     { "F", 0 },    { "FALSE", 0 }, { "false", 0 },  { "False", 0 },
+	{ "", -1 }, { "tRUE", -1 }, { "yes", -1 }, { "2", -1 },    { "true ", -1 },
 };
 
 TEST_EACH(booleans, bools)
@@ -512,67 +555,4 @@ TEST_EACH(booleans, bools)
 
 	T_EQ_INT(options_bool(str_c(row->text), &value), row->value >= 0);
 	T_EQ_INT(value, row->value > 0);
-}
-
-/* ---- deduplication ---------------------------------------------------------------------------------- */
-
-TEST(no_key_when_none_is_wanted)
-{
-	struct options o = { 0 };
-	struct msg m = { .url = STR("http://x"), .body = STR("b") };
-	struct arena a;
-
-	arena_init(&a);
-	T_CHECK(!options_dedup_key(&a, &m, &o).n);
-	arena_done(&a);
-}
-
-TEST(an_explicit_id_is_the_key_whatever_the_message)
-{
-	struct options o = { .dedup_id = STR("id 1"), .dedup_by_content = true };
-	struct msg m = { .url = STR("http://x"), .body = STR("b") };
-	struct arena a;
-
-	arena_init(&a);
-	T_EQ_STR(options_dedup_key(&a, &m, &o), "id:id 1");
-	m.url = STR("http://y");
-	m.body = STR("c");
-	T_EQ_STR(options_dedup_key(&a, &m, &o), "id:id 1");
-	m.topic = STR("group");
-	T_EQ_STR(options_dedup_key(&a, &m, &o), "id:id 1\nhttp://y");
-	arena_done(&a);
-}
-
-TEST(content_is_destination_body_and_headers)
-{
-	struct options o = { .dedup_by_content = true };
-	struct msg m[] = {
-		{ .url = STR("http://x"), .body = STR("b") },
-		{ .url = STR("http://y"), .body = STR("b") },
-		{ .url = STR("http://x"), .body = STR("c") },
-		{ .url = STR("http://x"), .topic = STR("t"), .body = STR("b") },
-		{ .url = STR("http://x"), .body = STR("b"), .header = HEADERS(H("A", "1")) },
-		{ .url = STR("http://x"), .body = STR("b"), .header = HEADERS(H("A", "2")) },
-		{ .url = STR("http://x"), .body = STR("b"), .header = HEADERS(H("A", "1"), H("A", "1")) },
-		{ .url = STR("http://xb"), .body = STR("") },
-	};
-	struct str key[countof(m)];
-	struct arena a;
-
-	arena_init(&a);
-	for (size_t i = 0; i < countof(m); i++) {
-		key[i] = options_dedup_key(&a, &m[i], &o);
-		T_EQ_INT(key[i].n, 5 + 64);
-		T_CHECK(str_starts(key[i], STR("hash:")));
-		for (size_t k = 0; k < i; k++)
-			T_CHECK(!str_eq(key[i], key[k]));
-	}
-	/* What is no content does not count. */
-	m[0].id.seq = 7;
-	m[0].created_ms = 1;
-	m[0].retries_max = 9;
-	m[0].labels = STR("l");
-	m[0].caller_ip = STR("ip");
-	T_EQ_STR(options_dedup_key(&a, &m[0], &o), key[0]);
-	arena_done(&a);
 }

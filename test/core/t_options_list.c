@@ -33,7 +33,8 @@ static const struct {
 	const char *header, *query, *group, *want;
 } forwards[] = {
 	{ "", "", "", "" },
-	{ "Content-Type: text/plain\nX: y\nAuthorization: z", "", "", "Content-Type: text/plain\n" },
+	{ "Content-Type: text/plain\nX: y\nAuthorization: z", "", "",
+	  "Content-Type: text/plain\n" },
 	{ "content-type: text/plain", "", "", "Content-Type: text/plain\n" },
 	{ "Content-Type:", "", "", "" },
 	{ "Upstash-Forward-Test-Header: test-value", "", "", "Test-Header: test-value\n" },
@@ -42,13 +43,15 @@ static const struct {
 	{ "Upstash-Forward-User-Agent: x", "", "", "User-Agent: x\n" },
 	{ "Upstash-Forward-X:", "", "", "X: \n" },
 	{ "Upstash-Forward-X: 1\nUpstash-Forward-x: 2", "", "", "X: 1\nX: 2\n" },
-	{ "Upstash-Forward-X: value-uppercase, value-lowercase", "", "", "X: value-uppercase, value-lowercase\n" },
+	{ "Upstash-Forward-X: value-uppercase, value-lowercase", "", "",
+	  "X: value-uppercase, value-lowercase\n" },
 	{ "Upstash-Forward-B: 2\nUpstash-Forward-A: 1", "", "", "B: 2\nA: 1\n" },
 	/* The prefixed one overrides. */
 	{ "Content-Type: a\nUpstash-Forward-Content-Type: b", "", "", "Content-Type: b\n" },
 	{ "Upstash-Forward-Content-Type: b\nContent-Type: a", "", "", "Content-Type: b\n" },
 	/* What is not forwardable goes without a word. */
-	{ "Upstash-Forward-Host: x\nUpstash-Forward-Content-Length: 5\nUpstash-Forward-Connection: close\n"
+	{ "Upstash-Forward-Host: x\nUpstash-Forward-Content-Length: 5\nUpstash-Forward-Connection: "
+	  "close\n"
 	  "Upstash-Forward-Transfer-Encoding: chunked\nUpstash-Forward-Accept-Encoding: br\n"
 	  "Upstash-Forward-TE: x\nUpstash-Forward-Upgrade: x\nUpstash-Forward-Expect: x\n"
 	  "Upstash-Forward-Keep-Alive: x\nUpstash-Forward-A: b",
@@ -60,15 +63,19 @@ static const struct {
 	{ "Upstash-Forward-Upstash-Workflow-Sdk-Version: 1\nUpstash-Forward-Upstash-Label: l\n"
 	  "Upstash-Forward-Upstash-Retries: 5\nUpstash-Forward-Upstash-Forward-X: y",
 	  "", "",
-	  "Upstash-Workflow-Sdk-Version: 1\nUpstash-Label: l\nUpstash-Retries: 5\nUpstash-Forward-X: y\n" },
+	  "Upstash-Workflow-Sdk-Version: 1\nUpstash-Label: l\nUpstash-Retries: "
+	  "5\nUpstash-Forward-X: y\n" },
 	/* Sources. */
 	{ "", "upstash-forward-x: q", "", "X: q\n" },
 	{ "Upstash-Forward-X: h", "upstash-forward-x: q", "Upstash-Forward-X: g", "X: h\n" },
 	{ "", "upstash-forward-x: q", "Upstash-Forward-X: g", "X: q\n" },
-	{ "Upstash-Forward-A: h", "upstash-forward-b: q", "Upstash-Forward-C: g", "A: h\nB: q\nC: g\n" },
-	{ "Upstash-Forward-A: h1\nUpstash-Forward-A: h2", "", "Upstash-Forward-A: g", "A: h1\nA: h2\n" },
+	{ "Upstash-Forward-A: h", "upstash-forward-b: q", "Upstash-Forward-C: g",
+	  "A: h\nB: q\nC: g\n" },
+	{ "Upstash-Forward-A: h1\nUpstash-Forward-A: h2", "", "Upstash-Forward-A: g",
+	  "A: h1\nA: h2\n" },
 	{ "", "", "Upstash-Forward-A: g1\nUpstash-Forward-A: g2", "A: g1\nA: g2\n" },
-	{ "Content-Type: h", "upstash-forward-content-type: q", "Content-Type: g", "Content-Type: h\n" },
+	{ "Content-Type: h", "upstash-forward-content-type: q", "Content-Type: g",
+	  "Content-Type: h\n" },
 	{ "", "upstash-forward-content-type: q", "Content-Type: g", "Content-Type: q\n" },
 	{ "", "", "Content-Type: g\nX: y", "Content-Type: g\n" },
 	/* All headers of the request. */
@@ -79,13 +86,15 @@ static const struct {
 	{ "X: y", "upstash-header-forward: true", "", "X: y\n" },
 	{ "X: y", "", "Upstash-Header-Forward: true", "X: y\n" },
 	{ "X: y\nUpstash-Header-Forward: false", "upstash-header-forward: true", "", "" },
-	{ "Upstash-Header-Forward: true\nX: plain\nUpstash-Forward-X: given", "", "", "X: given\n" },
+	{ "Upstash-Header-Forward: true\nX: plain\nUpstash-Forward-X: given", "", "",
+	  "X: given\n" },
 	{ "Upstash-Header-Forward: true\nX: plain", "upstash-forward-x: q", "", "X: plain\n" },
 	{ "Upstash-Header-Forward: true\nX: 1\nX: 2", "", "", "X: 1\nX: 2\n" },
-	{ "Upstash-Header-Forward: true\nConnection: close, X-Hop\nX-Hop: 1\nx-hop: 2\nX-Other: 3", "", "",
-	  "X-Other: 3\n" },
-	{ "Upstash-Header-Forward: true\nUpstash-Forward-Authorization: mine\nAuthorization: qstash", "", "",
-	  "Authorization: mine\n" },
+	{ "Upstash-Header-Forward: true\nConnection: close, X-Hop\nX-Hop: 1\nx-hop: 2\nX-Other: 3",
+	  "", "", "X-Other: 3\n" },
+	{ "Upstash-Header-Forward: true\nUpstash-Forward-Authorization: mine\nAuthorization: "
+	  "qstash",
+	  "", "", "Authorization: mine\n" },
 };
 
 /* The order of headers is no promise: compared as sets of lines. */
@@ -99,7 +108,8 @@ static void eq_lines(struct arena *a, const struct headers *have, const char *wa
 		bool found = false;
 
 		for (size_t k = 0; k < have->n && !found; k++)
-			found = str_eq(have->v[k].name, want.v[i].name) && str_eq(have->v[k].value, want.v[i].value);
+			found = str_eq(have->v[k].name, want.v[i].name) &&
+				str_eq(have->v[k].value, want.v[i].value);
 		if (!found)
 			T_EQ_STR(kit_lines(a, have), want_lines);
 	}
@@ -120,7 +130,8 @@ TEST(repeated_headers_keep_their_order)
 {
 	struct parsed r;
 
-	parse(&r, OPTIONS_PUBLISH, "Upstash-Forward-A: 1\nUpstash-Forward-B: x\nUpstash-Forward-A: 2", "", "");
+	parse(&r, OPTIONS_PUBLISH,
+	      "Upstash-Forward-A: 1\nUpstash-Forward-B: x\nUpstash-Forward-A: 2", "", "");
 	T_CHECK(r.ok);
 	T_EQ_STR(kit_lines(&r.a, &r.m.header), "A: 1\nB: x\nA: 2\n");
 	arena_done(&r.a);
@@ -128,7 +139,8 @@ TEST(repeated_headers_keep_their_order)
 
 TEST(invalid_headers_matter_only_when_forwarded)
 {
-	struct header h[] = { H("bad name", "x"), H("X", "a\nb"), H("Upstash-Header-Forward", "true") };
+	struct header h[] = { H("bad name", "x"), H("X", "a\nb"),
+			      H("Upstash-Header-Forward", "true") };
 	struct options_source src = { .plan = plan_find(STR("payg")), .now_ms = NOW };
 	struct problem p = { 0 };
 	struct options o;
@@ -160,7 +172,8 @@ TEST(forwarding_has_limits)
 	arena_init(&a);
 	src.header.v = arena_array(&a, struct header, LIMIT_FORWARD_COUNT + 1);
 	for (int i = 0; i <= LIMIT_FORWARD_COUNT; i++)
-		src.header.v[i] = (struct header){ arena_fmt(&a, "Upstash-Forward-X%d", i), STR("v") };
+		src.header.v[i] =
+			(struct header){ arena_fmt(&a, "Upstash-Forward-X%d", i), STR("v") };
 	src.header.n = LIMIT_FORWARD_COUNT;
 	T_CHECK(options_parse(&a, &src, &m, &o, &p));
 	T_EQ_INT(m.header.n, LIMIT_FORWARD_COUNT);
@@ -181,7 +194,7 @@ TEST(forwarding_has_limits)
 	arena_done(&a);
 }
 
-/* ---- which source wins ------------------------------------------------------------------------------ */
+/* ---- which source wins ----------------------------------------------------------------------- */
 
 static const struct {
 	const char *header, *query, *group;
@@ -213,7 +226,8 @@ TEST(lists_are_joined_within_a_source_only)
 {
 	struct parsed r;
 
-	parse(&r, OPTIONS_PUBLISH, "Upstash-Label: a\nUpstash-Label: b", "upstash-label: c", "Upstash-Label: d");
+	parse(&r, OPTIONS_PUBLISH, "Upstash-Label: a\nUpstash-Label: b", "upstash-label: c",
+	      "Upstash-Label: d");
 	T_CHECK(r.ok);
 	T_EQ_STR(r.m.labels, "a,b");
 	arena_done(&r.a);
@@ -268,36 +282,44 @@ TEST(connection_of_a_batch_item_names_nothing)
 {
 	struct parsed r;
 
-	parse(&r, OPTIONS_BATCH_ITEM, "Upstash-Header-Forward: true\nConnection: X-A\nX-A: 1", "", "");
+	parse(&r, OPTIONS_BATCH_ITEM, "Upstash-Header-Forward: true\nConnection: X-A\nX-A: 1", "",
+	      "");
 	T_CHECK(r.ok);
 	T_EQ_STR(kit_lines(&r.a, &r.m.header), "X-A: 1\n");
 	arena_done(&r.a);
 }
 
-/* ---- callbacks -------------------------------------------------------------------------------------- */
+/* ---- callbacks ------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *header, *group, *callback, *failure;
 } callbacks[] = {
 	{ "Upstash-Callback: http://h", "", "", "" },
-	{ "Upstash-Callback: http://h\nupstash-callback-retries: 2\nUpstash-Callback-forward-x: y", "",
-	  "Retries: 2\nForward-X: y\n", "" },
-	{ "Upstash-Callback: http://h\nUpstash-Failure-Callback: http://f\nUpstash-Callback-Delay: 1s\n"
+	{ "Upstash-Callback: http://h\nupstash-callback-retries: 2\nUpstash-Callback-forward-x: y",
+	  "", "Retries: 2\nForward-X: y\n", "" },
+	{ "Upstash-Callback: http://h\nUpstash-Failure-Callback: http://f\nUpstash-Callback-Delay: "
+	  "1s\n"
 	  "Upstash-Failure-Callback-Delay: 2s",
 	  "", "Delay: 1s\n", "Delay: 2s\n" },
 	/* Without a callback its settings mean nothing. */
 	{ "Upstash-Callback-Retries: x\nUpstash-Failure-Callback-Delay: x", "", "", "" },
 	/* Kept for others to understand. */
-	{ "Upstash-Callback: http://h\nUpstash-Callback-Workflow-RunId: wfr_1\nUpstash-Callback-Feature-Set: a\n"
-	  "Upstash-Callback-Failure-Callback-Retries: 1\nUpstash-Callback-Foo: z\nUpstash-Callback-Telemetry-Sdk: t",
+	{ "Upstash-Callback: http://h\nUpstash-Callback-Workflow-RunId: "
+	  "wfr_1\nUpstash-Callback-Feature-Set: a\n"
+	  "Upstash-Callback-Failure-Callback-Retries: 1\nUpstash-Callback-Foo: "
+	  "z\nUpstash-Callback-Telemetry-Sdk: t",
 	  "", "Workflow-Runid: wfr_1\nFeature-Set: a\nFailure-Callback-Retries: 1\nFoo: z\n", "" },
-	{ "Upstash-Callback: http://h\nUpstash-Callback-Forward-A: 1\nUpstash-Callback-Forward-A: 2", "",
-	  "Forward-A: 1\nForward-A: 2\n", "" },
-	{ "Upstash-Callback-Retries: 1", "Upstash-Callback: http://g\nUpstash-Callback-Retries: 2\n"
-	  "Upstash-Callback-Method: PUT", "Retries: 1\nMethod: PUT\n", "" },
+	{ "Upstash-Callback: http://h\nUpstash-Callback-Forward-A: 1\nUpstash-Callback-Forward-A: "
+	  "2",
+	  "", "Forward-A: 1\nForward-A: 2\n", "" },
+	{ "Upstash-Callback-Retries: 1",
+	  "Upstash-Callback: http://g\nUpstash-Callback-Retries: 2\n"
+	  "Upstash-Callback-Method: PUT",
+	  "Retries: 1\nMethod: PUT\n", "" },
 	/* What a callback cannot be told. */
-	{ "Upstash-Callback: http://h\nUpstash-Callback-Queue-Name: not a name\nUpstash-Callback-Callback: x", "",
-	  "Queue-Name: not a name\nCallback: x\n", "" },
+	{ "Upstash-Callback: http://h\nUpstash-Callback-Queue-Name: not a "
+	  "name\nUpstash-Callback-Callback: x",
+	  "", "Queue-Name: not a name\nCallback: x\n", "" },
 };
 
 TEST_EACH(settings_of_callbacks, callbacks)
@@ -324,7 +346,8 @@ TEST(settings_of_callbacks_have_limits)
 	src.header.v = arena_array(&a, struct header, LIMIT_CALLBACK_COUNT + 2);
 	src.header.v[0] = (struct header)H("Upstash-Callback", "http://h");
 	for (int i = 1; i <= LIMIT_CALLBACK_COUNT + 1; i++)
-		src.header.v[i] = (struct header){ arena_fmt(&a, "Upstash-Callback-X%d", i), STR("v") };
+		src.header.v[i] =
+			(struct header){ arena_fmt(&a, "Upstash-Callback-X%d", i), STR("v") };
 	src.header.n = LIMIT_CALLBACK_COUNT + 1;
 	T_CHECK(options_parse(&a, &src, &m, &o, &p));
 	src.header.n++;
@@ -334,7 +357,7 @@ TEST(settings_of_callbacks_have_limits)
 	arena_done(&a);
 }
 
-/* ---- retries of dead letters ------------------------------------------------------------------------ */
+/* ---- retries of dead letters ----------------------------------------------------------------- */
 
 static struct msg dead_letter(struct arena *a)
 {
@@ -361,7 +384,9 @@ static struct msg dead_letter(struct arena *a)
 
 static void retry(struct parsed *r, const char *lines)
 {
-	struct options_source src = { .use = OPTIONS_RETRY, .plan = plan_find(STR("payg")), .now_ms = NOW };
+	struct options_source src = { .use = OPTIONS_RETRY,
+				      .plan = plan_find(STR("payg")),
+				      .now_ms = NOW };
 
 	*r = (struct parsed){ 0 };
 	arena_init(&r->a);
@@ -376,7 +401,8 @@ TEST(a_retry_keeps_what_is_not_overridden)
 	struct msg before;
 
 	/* The request's own Content-Type, and deduplication, mean nothing here. */
-	retry(&r, "Content-Type: application/json\nAuthorization: Bearer t\nUpstash-Header-Forward: true\n"
+	retry(&r, "Content-Type: application/json\nAuthorization: Bearer "
+		  "t\nUpstash-Header-Forward: true\n"
 		  "Upstash-Deduplication-Id: x");
 	T_CHECK(r.ok);
 	before = dead_letter(&r.a);
@@ -391,10 +417,13 @@ TEST(a_retry_overrides)
 {
 	struct parsed r;
 
-	retry(&r, "Upstash-Retries: 0\nUpstash-Method: GET\nUpstash-Delay: 10s\nUpstash-Timeout: 1s\n"
-		  "Upstash-Retry-Delay: 5\nUpstash-Label: new\nUpstash-Queue-Name: other\n"
-		  "Upstash-Flow-Control-Value: parallelism=1\nUpstash-Forward-X: new\nUpstash-Forward-Z: new\n"
-		  "Upstash-Callback-Forward-A: new\nUpstash-Callback-Delay: 1s\nUpstash-Redact-Fields: header");
+	retry(&r,
+	      "Upstash-Retries: 0\nUpstash-Method: GET\nUpstash-Delay: 10s\nUpstash-Timeout: 1s\n"
+	      "Upstash-Retry-Delay: 5\nUpstash-Label: new\nUpstash-Queue-Name: other\n"
+	      "Upstash-Flow-Control-Value: parallelism=1\nUpstash-Forward-X: "
+	      "new\nUpstash-Forward-Z: new\n"
+	      "Upstash-Callback-Forward-A: new\nUpstash-Callback-Delay: 1s\nUpstash-Redact-Fields: "
+	      "header");
 	if (!r.ok)
 		T_FAIL("%s", r.p.text);
 	T_EQ_INT(r.m.retries_max, 0);
@@ -430,7 +459,9 @@ TEST(a_retry_can_be_refused)
 
 TEST(a_retry_under_a_smaller_plan)
 {
-	struct options_source src = { .use = OPTIONS_RETRY, .plan = plan_find(STR("free")), .now_ms = NOW };
+	struct options_source src = { .use = OPTIONS_RETRY,
+				      .plan = plan_find(STR("free")),
+				      .now_ms = NOW };
 	struct problem p = { 0 };
 	struct options o;
 	struct arena a;

@@ -37,22 +37,10 @@ TEST_EACH(walking, walks)
 static const struct {
 	const char *raw, *value; /* NULL = broken */
 } values[] = {
-	{ "", "" },
-	{ "plain", "plain" },
-	{ "a+b", "a b" },
-	{ "a%20b", "a b" },
-	{ "%2B%2b", "++" },
-	{ "%41%6a", "Aj" },
-	{ "%C3%A9", "\xc3\xa9" },
-	{ "%25", "%" },
-	{ "%2525", "%25" },
-	{ "%", NULL },
-	{ "%2", NULL },
-	{ "a%", NULL },
-	{ "%zz", NULL },
-	{ "%2g", NULL },
-	{ "%g2", NULL },
-	{ "% 2", NULL },
+	{ "", "" },         { "plain", "plain" }, { "a+b", "a b" },         { "a%20b", "a b" },
+	{ "%2B%2b", "++" }, { "%41%6a", "Aj" },   { "%C3%A9", "\xc3\xa9" }, { "%25", "%" },
+	{ "%2525", "%25" }, { "%", NULL },        { "%2", NULL },           { "a%", NULL },
+	{ "%zz", NULL },    { "%2g", NULL },      { "%g2", NULL },          { "% 2", NULL },
 	{ "%-1", NULL },
 };
 
@@ -117,7 +105,8 @@ static const struct {
 	  "upstash-retries: 3\nupstash-delay: 100s\nupstash-header-forward: true\n", NULL },
 	{ "a=1&upstash-retries=3&b=2", "a=1&b=2", "upstash-retries: 3\n", NULL },
 	{ "Upstash-Retries=3&b", "b", "Upstash-Retries: 3\n", NULL },
-	{ "upstash-callback=https%3A%2F%2Fx.y%2F%3Fa%3Db&q", "q", "upstash-callback: https://x.y/?a=b\n", NULL },
+	{ "upstash-callback=https%3A%2F%2Fx.y%2F%3Fa%3Db&q", "q",
+	  "upstash-callback: https://x.y/?a=b\n", NULL },
 	{ "upstash-forward-x=a+b", "", "upstash-forward-x: a b\n", NULL },
 	{ "upstash-label=a&upstash-label=b", "", "upstash-label: a\nupstash-label: b\n", NULL },
 	{ "upstash=1&xupstash-a=2", "upstash=1&xupstash-a=2", "", NULL },
@@ -164,7 +153,8 @@ TEST(ours_are_not_without_end)
 	for (size_t i = 0; i < sizeof(text); i += one.n)
 		memcpy(text + i, one.p, one.n);
 	arena_init(&a);
-	T_CHECK(query_split_destination(&a, str_n(text, sizeof(text) - one.n), &rest, &upstash, &token));
+	T_CHECK(query_split_destination(&a, str_n(text, sizeof(text) - one.n), &rest, &upstash,
+					&token));
 	T_EQ_INT(upstash.n, LIMIT_SETTINGS_COUNT);
 	T_CHECK(!query_split_destination(&a, str_n(text, sizeof(text)), &rest, &upstash, &token));
 	arena_done(&a);

@@ -8,8 +8,8 @@
 #include "base/json.h"
 #include "core/sign.h"
 
-/* HMAC by its definition (RFC 2104) over the plain hash, so that the signature is checked by other means than it is
- * made. */
+/* HMAC by its definition (RFC 2104) over the plain hash, so that the signature is checked by other
+ * means than it is made. */
 static void hmac_by_definition(unsigned char ret_mac[SHA256_LEN], struct str key, struct str text)
 {
 	unsigned char pad[64] = { 0 }, inner[SHA256_LEN];

@@ -56,10 +56,12 @@ static void compare(const struct tz *tz, int64_t unix_s, const char *name)
 	T_CHECK(until_s > unix_s);
 }
 
-/* Walks over the transitions of 1850 to 2200 and looks at both sides of each, and at what lies between. */
+/* Walks over the transitions of 1850 to 2200 and looks at both sides of each, and at what lies
+ * between. */
 TEST_EACH(the_c_library_agrees, names)
 {
-	int64_t at = civil_days(1850, 1, 1) * 86400, end = civil_days(2200, 1, 1) * 86400, until = 0;
+	int64_t at = civil_days(1850, 1, 1) * 86400, end = civil_days(2200, 1, 1) * 86400,
+		until = 0;
 	struct arena a;
 	struct tz tz;
 
@@ -106,10 +108,10 @@ TEST(known_transitions)
 		const char *name;
 		int64_t at_s, before_s, after_s;
 	} rows[] = {
-		{ "Europe/Berlin", 1711846800, 3600, 7200 },       /* 2024-03-31 01:00 UTC */
-		{ "Europe/Berlin", 1729990800, 7200, 3600 },       /* 2024-10-27 01:00 UTC */
-		{ "America/New_York", 1710054000, -18000, -14400 }, /* 2024-03-10 07:00 UTC */
-		{ "America/New_York", 1730613600, -14400, -18000 }, /* 2024-11-03 06:00 UTC */
+		{ "Europe/Berlin", 1711846800, 3600, 7200 },         /* 2024-03-31 01:00 UTC */
+		{ "Europe/Berlin", 1729990800, 7200, 3600 },         /* 2024-10-27 01:00 UTC */
+		{ "America/New_York", 1710054000, -18000, -14400 },  /* 2024-03-10 07:00 UTC */
+		{ "America/New_York", 1730613600, -14400, -18000 },  /* 2024-11-03 06:00 UTC */
 		{ "Australia/Lord_Howe", 1712415600, 39600, 37800 }, /* 2024-04-06 15:00 UTC */
 		{ "Pacific/Apia", 1325239200, -36000, 50400 },       /* 2011-12-30 10:00 UTC */
 		/* By the rule, far beyond the table. */
@@ -129,7 +131,7 @@ TEST(known_transitions)
 	arena_done(&a);
 }
 
-/* ---- files made here -------------------------------------------------------------------------------- */
+/* ---- files made here ------------------------------------------------------------------------- */
 
 static void put_be(struct buf *b, int64_t v, int bytes)
 {
@@ -197,7 +199,7 @@ static bool try(struct arena *a, const struct made *f, struct tz *ret_tz)
 
 static const struct {
 	const char *rule;
-	int64_t std_s, dst_s; /* -1 = no daylight saving time; std -1 = refused */
+	int64_t std_s, dst_s;   /* -1 = no daylight saving time; std -1 = refused */
 	int64_t start_s, end_s; /* in 2023, Unix s */
 } rules[] = {
 	{ "", 0, -1, 0, 0 },
@@ -264,7 +266,9 @@ TEST_EACH(rules_in_the_footer, rules)
 
 TEST(daylight_saving_time_all_year)
 {
-	struct made f = { .version = '3', .offset = zero, .types = 1, .footer = "XXX3EDT4,0/0,J365/23" };
+	struct made f = {
+		.version = '3', .offset = zero, .types = 1, .footer = "XXX3EDT4,0/0,J365/23"
+	};
 	int64_t until, day = civil_days(2023, 1, 1) * 86400;
 	struct arena a;
 	struct tz tz;
@@ -280,13 +284,24 @@ TEST(the_table_then_the_last_entry_for_ever)
 {
 	static const int64_t at[] = { -100, 100, 200 };
 	static const int32_t offset[] = { 1, 2, 3 };
-	struct made f = { .version = '2', .at = at, .type_of = "\1\2\1", .n = 3, .offset = offset, .types = 3,
+	struct made f = { .version = '2',
+			  .at = at,
+			  .type_of = "\1\2\1",
+			  .n = 3,
+			  .offset = offset,
+			  .types = 3,
 			  .footer = "" };
 	static const struct {
 		int64_t at_s, offset_s, until_s;
 	} rows[] = {
-		{ -1000, 1, -100 }, { -101, 1, -100 }, { -100, 2, 100 }, { 99, 2, 100 },
-		{ 100, 3, 200 },    { 200, 2, INT64_MAX }, { INT64_MAX, 2, INT64_MAX }, { INT64_MIN, 1, -100 },
+		{ -1000, 1, -100 },
+		{ -101, 1, -100 },
+		{ -100, 2, 100 },
+		{ 99, 2, 100 },
+		{ 100, 3, 200 },
+		{ 200, 2, INT64_MAX },
+		{ INT64_MAX, 2, INT64_MAX },
+		{ INT64_MIN, 1, -100 },
 	};
 	struct arena a;
 	struct tz tz;
@@ -306,7 +321,12 @@ TEST(files_that_are_none)
 {
 	static const int64_t at[] = { 100, 100 };
 	static const int32_t wild[] = { 100000 };
-	struct made good = { .version = '2', .at = at, .type_of = "\0\0", .n = 1, .offset = zero, .types = 1,
+	struct made good = { .version = '2',
+			     .at = at,
+			     .type_of = "\0\0",
+			     .n = 1,
+			     .offset = zero,
+			     .types = 1,
 			     .footer = "UTC0" };
 	struct made f = good;
 	struct arena a;

@@ -12,13 +12,16 @@ static const struct {
 } good[] = {
 	{ "https://example.com", "https", "", "example.com", "example.com", "", "", "", 443 },
 	{ "http://example.com/", "http", "", "example.com", "example.com", "/", "", "", 80 },
-	{ "HTTP://EXAMPLE.com/A/b?c=d&e#f", "HTTP", "", "EXAMPLE.com", "EXAMPLE.com", "/A/b", "c=d&e", "f", 80 },
-	{ "http://localhost:3000/x", "http", "", "localhost", "localhost:3000", "/x", "", "", 3000 },
+	{ "HTTP://EXAMPLE.com/A/b?c=d&e#f", "HTTP", "", "EXAMPLE.com", "EXAMPLE.com", "/A/b",
+	  "c=d&e", "f", 80 },
+	{ "http://localhost:3000/x", "http", "", "localhost", "localhost:3000", "/x", "", "",
+	  3000 },
 	{ "https://u:p@h:1/", "https", "u:p", "h", "h:1", "/", "", "", 1 },
 	{ "https://@h", "https", "", "h", "h", "", "", "", 443 },
 	{ "http://[::1]:8080/a", "http", "", "[::1]", "[::1]:8080", "/a", "", "", 8080 },
 	{ "http://[2001:DB8::1]", "http", "", "[2001:DB8::1]", "[2001:DB8::1]", "", "", "", 80 },
-	{ "http://[::ffff:127.0.0.1]/", "http", "", "[::ffff:127.0.0.1]", "[::ffff:127.0.0.1]", "/", "", "", 80 },
+	{ "http://[::ffff:127.0.0.1]/", "http", "", "[::ffff:127.0.0.1]", "[::ffff:127.0.0.1]", "/",
+	  "", "", 80 },
 	{ "http://127.0.0.1?x", "http", "", "127.0.0.1", "127.0.0.1", "", "x", "", 80 },
 	{ "http://h?a=/b?c", "http", "", "h", "h", "", "a=/b?c", "", 80 },
 	{ "http://h#a/b?c", "http", "", "h", "h", "", "", "a/b?c", 80 },
@@ -151,8 +154,10 @@ static const struct {
 	  "invalid destination url: endpoint has invalid scheme, add http:// or https://" },
 	{ "https%3A%2F%2Fexample.com", -1,
 	  "invalid destination url: endpoint has invalid scheme, add http:// or https://" },
-	{ "my group", -1, "invalid destination url: endpoint has invalid scheme, add http:// or https://" },
-	{ "ftp://x", -1, "invalid destination url: endpoint has invalid scheme, add http:// or https://" },
+	{ "my group", -1,
+	  "invalid destination url: endpoint has invalid scheme, add http:// or https://" },
+	{ "ftp://x", -1,
+	  "invalid destination url: endpoint has invalid scheme, add http:// or https://" },
 	{ "http://", -1, "invalid destination url: no host" },
 	{ "http://h:99999/", -1, "invalid destination url: invalid port, 1 to 65535 is allowed" },
 };
@@ -214,8 +219,8 @@ TEST(names)
 	T_CHECK(!name_is_valid(STR("")));
 	for (int c = 0; c < 256; c++) {
 		char text[1] = { (char)c };
-		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-			  c == '_' || c == '.';
+		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			  (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
 
 		T_EQ_INT(name_is_valid(str_n(text, 1)), ok);
 	}

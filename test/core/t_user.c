@@ -9,7 +9,8 @@ static struct user full(void)
 {
 	return (struct user){
 		.id = STR("defaultUser"),
-		.token = STR("eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="),
+		.token = STR(
+			"eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="),
 		.read_only_token = STR("ro"),
 		.key_current = STR("sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r"),
 		.key_next = STR("sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs"),
@@ -95,7 +96,8 @@ TEST(unknown_tags_are_passed_over)
 
 static const struct {
 	const char *name;
-	int64_t per_day, message_mib, topics, endpoints, delay_days, timeout_min, dlq_days, log_days;
+	int64_t per_day, message_mib, topics, endpoints, delay_days, timeout_min, dlq_days,
+		log_days;
 	int64_t schedules, queues, queue_parallelism, parallelism;
 } plans[] = {
 	{ "free", 1000, 1, 1, 100, 7, 15, 3, 3, 10, 10, 2, 10 },

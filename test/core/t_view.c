@@ -229,7 +229,7 @@ TEST(headers_are_lists_of_values)
 	arena_done(&a);
 }
 
-/* ---- dead letters ------------------------------------------------------------------------------------ */
+/* ---- dead letters ---------------------------------------------------------------------------- */
 
 static struct str dead(struct arena *a, const struct outcome *o)
 {

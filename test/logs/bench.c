@@ -1,5 +1,6 @@
-/* What the log costs: CPU per message when its three events are taken in, by messages per commit and size of the body;
- * per user's commit with many users; and the time of queries over a million entries. Not a test; prints a table. */
+/* What the log costs: CPU per message when its three events are taken in, by messages per commit
+ * and size of the body; per user's commit with many users; and the time of queries over a million
+ * entries. Not a test; prints a table. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -114,6 +114,12 @@ void fixture_give(struct fixture *f)
 	fixture_wait(f);
 }
 
+void fixture_tick(struct fixture *f, int64_t later_ms)
+{
+	f->now_ms += later_ms;
+	logs_tick(f->logs, f->now_ms);
+}
+
 /* ---- queries ---------------------------------------------------------------------------------------- */
 
 static void note_done(struct logs_query *q)
@@ -171,6 +177,11 @@ struct str fixture_cursor(const struct json *answer)
 size_t fixture_count(const struct json *answer)
 {
 	return json_get(answer, STR("events"))->count;
+}
+
+size_t fixture_count_all(struct fixture *f, const char *user)
+{
+	return fixture_count(fixture_list(f, user, ""));
 }
 
 static void add_serials(struct buf *b, const struct json *answer)

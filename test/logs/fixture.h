@@ -1,7 +1,8 @@
 /* fixture.h - a log under test, and how the tests speak to it.
  *
- * The fixture makes messages and events, hands them over, asks, and waits for answers. Every event gets a number of its
- * own as next_delivery_ms, which a log shows as "nextDeliveryTime": so entries can be told apart.
+ * The fixture makes messages and events, hands them over, asks, and waits for answers. Every event
+ * gets a number of its own as next_delivery_ms, which a log shows as "nextDeliveryTime": so entries
+ * can be told apart.
  */
 #ifndef TEST_LOGS_FIXTURE_H
 #define TEST_LOGS_FIXTURE_H
@@ -45,6 +46,9 @@ void fixture_life(struct fixture *f, const struct msg *m);
 void fixture_give(struct fixture *f);
 void fixture_wait(struct fixture *f);
 
+/* Lets time pass: a pass over the files takes place when one is due. With threads, it takes a moment. */
+void fixture_tick(struct fixture *f, int64_t later_ms);
+
 /* Asks and waits for the answer. `query` is a query string. */
 struct logs_query fixture_query(struct fixture *f, const char *user, const char *query);
 void fixture_ask(struct fixture *f, struct logs_query *q);
@@ -53,12 +57,14 @@ void fixture_ask(struct fixture *f, struct logs_query *q);
 const struct json *fixture_list(struct fixture *f, const char *user, const char *query);
 /* Its serial numbers, "3 2 1", followed by " more" when there is a cursor. */
 struct str fixture_serials(struct fixture *f, const char *user, const char *query);
-/* Those of all pages; `query` is used for each with the cursor added. Fails after too many pages. */
+/* Those of all pages; `query` is used for each with the cursor added. Fails after too many pages.
+ */
 struct str fixture_all(struct fixture *f, const char *user, const char *query);
 struct str fixture_serials_of(struct fixture *f, const struct json *answer);
 
 struct str fixture_cursor(const struct json *answer); /* empty = none */
 size_t fixture_count(const struct json *answer);
+size_t fixture_count_all(struct fixture *f, const char *user); /* of the first page */
 const char *fixture_id(struct fixture *f, const struct msg *m);
 /* The path of a user's file, or of a file beside it. */
 const char *fixture_path(struct fixture *f, const char *user, const char *ending);

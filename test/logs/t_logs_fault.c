@@ -1,4 +1,5 @@
-/* What goes wrong: events handed over again, processes killed, files broken, missing or not writable. */
+/* What goes wrong: events handed over again, processes killed, files broken, missing or not
+ * writable. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -372,6 +373,22 @@ TEST_EACH(a_reader_that_finds_a_file_broken_has_it_set_aside, breakages)
 	fixture_close(&f);
 }
 
+TEST_EACH(a_pass_over_the_files_sets_a_broken_one_aside, breakages)
+{
+	struct fixture f;
+	struct msg m = fill(&f);
+
+	row->harm(fixture_path(&f, FIXTURE_USER, ""));
+	f.logs = logs_open(&f.settings, f.error);
+	fixture_tick(&f, (int64_t)4 * 24 * 60 * 60 * 1000);
+	T_EQ_INT(logs_stats(f.logs).files_set_aside, 1);
+	fixture_life(&f, &m);
+	fixture_give(&f);
+	T_EQ_STR(fixture_serials(&f, FIXTURE_USER, ""), "303 302 301");
+	T_EQ_INT(logs_stats(f.logs).files_set_aside, 1);
+	fixture_close(&f);
+}
+
 TEST(a_broken_segment_is_a_broken_file)
 {
 	struct fixture f;
@@ -551,6 +568,31 @@ TEST(a_full_disk_costs_entries_but_no_file)
 	T_EQ_INT(fixture_count(fixture_list(&f, FIXTURE_USER, "")) +
 			 logs_stats(f.logs).events_dropped,
 		 14);
+	fixture_close(&f);
+}
+
+TEST(without_descriptors_it_says_so_and_keeps_the_file)
+{
+	struct rlimit usual, none;
+	struct logs_query q;
+	struct fixture f;
+	struct msg m;
+
+	in_own_dir(&f, &m);
+	fixture_reopen(&f);
+	T_CHECK(getrlimit(RLIMIT_NOFILE, &usual) == 0);
+	none = (struct rlimit){ 0, usual.rlim_max };
+	T_CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	q = fixture_query(&f, FIXTURE_USER, "");
+	fixture_ask(&f, &q);
+	T_EQ_INT(q.problem.status, 503);
+	buf_done(&q.body);
+	fixture_life(&f, &m);
+	fixture_give(&f);
+	T_EQ_INT(logs_stats(f.logs).events_dropped, 3);
+	T_CHECK(setrlimit(RLIMIT_NOFILE, &usual) == 0);
+	T_EQ_STR(fixture_serials(&f, FIXTURE_USER, ""), "3 2 1");
+	T_EQ_INT(logs_stats(f.logs).files_set_aside, 0);
 	fixture_close(&f);
 }
 

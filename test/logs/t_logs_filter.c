@@ -1,5 +1,5 @@
-/* Every filter alone and every pair of them, in both orders and in pages of several sizes, over random events, against a
- * search through a plain array. */
+/* Every filter alone and every pair of them, in both orders and in pages of several sizes, over
+ * random events, against a search through a plain array. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -232,7 +232,8 @@ static struct str expected(struct world *w, const struct probe *a, const struct 
 	return s;
 }
 
-/* A field that is given twice means either value, which is not what the oracle does with two probes. */
+/* A field that is given twice means either value, which is not what the oracle does with two
+ * probes. */
 static bool same_field(const struct probe *a, const struct probe *b)
 {
 	struct str x = str_c(a->query), y = str_c(b->query);

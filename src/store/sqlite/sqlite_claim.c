@@ -80,12 +80,13 @@ static void holders_look(struct sqlite_db *db, int64_t *next_ms)
 		struct sqlite_holder *h = list_entry(node, struct sqlite_holder, node);
 		int64_t dead_ms;
 
+		/* Ours may be giving a sign of life right now, on the loop's thread. */
+		if (h == db->holder)
+			continue;
 		/* A sign of life from the future was given before the clock was set back. */
 		if (h->beat_ms > db->now_ms)
 			h->beat_ms = db->now_ms;
 		dead_ms = h->beat_ms + db->lease_ms;
-		if (h == db->holder)
-			continue;
 		if (!holds_any(db, h)) {
 			holder_forget(db, h);
 		} else if (dead_ms <= db->now_ms) {
