@@ -351,6 +351,7 @@ static void trigger_make(struct trigger *t)
 	struct engine *e = t->engine;
 	struct msg m = t->s.msg;
 	struct problem p = { 0 };
+	struct problem never = { 0 };
 	bool paused = t->s.flags & SCHEDULE_IS_PAUSED;
 
 	make_room(t, 1);
@@ -363,12 +364,13 @@ static void trigger_make(struct trigger *t)
 		(void)!fan_out(t, &m, &p);
 	else if (!paused)
 		add_message(t, &m);
-	if (p.status == 0 && !next_time(e, t->s.cron, &t->s.next_ms, &p))
-		t->s.next_ms = 0;
-	else if (p.status != 0 && !next_time(e, t->s.cron, &t->s.next_ms, &(struct problem){ 0 }))
-		t->s.next_ms = 0;
 	if (p.status != 0)
 		t->s.error = arena_str(&t->arena, str_c(p.text));
+	/* Its time zone may be gone, or there is no such day any more. */
+	if (!next_time(e, t->s.cron, &t->s.next_ms, &never)) {
+		log_error("schedules", "schedule %.*s will not be due again: %s", STR_FMT(t->name), never.text);
+		t->s.next_ms = 0;
+	}
 	trigger_write(t);
 }
 
