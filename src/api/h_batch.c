@@ -5,23 +5,28 @@
  */
 #include "api/handlers.h"
 #include "api/item.h"
+#include "base/map.h"
 
 enum {
 	ITEMS_MAX = 10 * 1000,
+	MESSAGES_MAX = 20 * 1000, /* URL groups make several of one item */
 	VALUES_MAX =
 		500 * 1000, /* JSON values in the whole body, which bounds the memory of the tree */
 };
 
 struct slot {
 	struct problem *problem; /* why it was not handed to the engine; NULL = it was */
-	struct publish_item *item;
+	struct publish_item *item; /* the first of its messages */
 };
 
 struct batch {
 	struct publish publish;
 	struct publish_item *item; /* those that go to the engine */
-	struct slot *slot;         /* one for each item of the request */
+	struct item_source *src;   /* one for each item of the request */
+	struct slot *slot;         /* the same */
 	size_t n;
+	struct groups_find find;
+	struct map groups;         /* of find.one, by name */
 	struct problem problem; /* of the whole call */
 };
 
@@ -70,52 +75,6 @@ static bool string_member(const struct json *v, struct str key, struct str *ret_
 	return true;
 }
 
-/* A value of a header; null has none. */
-static bool add_value(struct headers *h, struct str name, const struct json *v)
-{
-	struct str text = v->text;
-
-	if (v->kind == JSON_NULL)
-		return true;
-	if (v->kind == JSON_BOOL)
-		text = v->boolean ? STR("true") : STR("false");
-	else if (v->kind != JSON_STRING && v->kind != JSON_NUMBER)
-		return false;
-	h->v[h->n++] = (struct header){ name, text };
-	return true;
-}
-
-static size_t count_headers(const struct json *object)
-{
-	size_t n = 0;
-
-	for (const struct json *v = object->child; v != NULL; v = v->next)
-		n += v->kind == JSON_ARRAY ? v->count : 1;
-	return n;
-}
-
-static bool take_headers(struct arena *a, const struct json *object, struct headers *ret_headers)
-{
-	struct headers h = { 0 };
-	bool ok = true;
-
-	if (object == NULL || object->kind == JSON_NULL)
-		return true;
-	if (object->kind != JSON_OBJECT)
-		return false;
-	h.v = arena_array(a, struct header, count_headers(object) + 1);
-	for (const struct json *v = object->child; v != NULL; v = v->next) {
-		if (v->kind != JSON_ARRAY) {
-			ok = ok && add_value(&h, v->key, v);
-			continue;
-		}
-		for (const struct json *each = v->child; each != NULL; each = each->next)
-			ok = ok && add_value(&h, v->key, each);
-	}
-	*ret_headers = h;
-	return ok;
-}
-
 /* False with p telling what is wrong with the shape of item number `at`. */
 static bool read_item(struct arena *a, const struct json *v, size_t at, struct item_source *src,
 		      struct problem *p)
@@ -129,7 +88,7 @@ static bool read_item(struct arena *a, const struct json *v, size_t at, struct i
 		return problem_set(p, 400, "item %zu of the batch: body must be a string", at);
 	if (!string_member(v, STR("queue"), &src->queue))
 		return problem_set(p, 400, "item %zu of the batch: queue must be a string", at);
-	if (!take_headers(a, json_get(v, STR("headers")), &src->header))
+	if (!item_read_headers(a, json_get(v, STR("headers")), &src->header))
 		return problem_set(
 			p, 400, "item %zu of the batch: headers must be an object of strings", at);
 	src->destination = str_cut(&src->query, '?');
@@ -149,7 +108,7 @@ static void answer(struct call *c, const struct batch *b)
 		if (b->slot[i].problem != NULL)
 			item_write_problem(&j, b->slot[i].problem);
 		else
-			item_write(&j, b->slot[i].item);
+			item_write_all(&j, &b->src[i], b->slot[i].item);
 	}
 	json_close(&j, ']');
 	call_answer(c, 200);
@@ -160,19 +119,104 @@ static void published(struct publish *p)
 	answer(p->arg, container_of(p, struct batch, publish));
 }
 
-static void make_item(struct call *c, struct batch *b, const struct item_source *src)
+/* Reserves room for each item's messages; an item that there is no room for is refused. */
+static size_t place_items(struct batch *b, struct arena *a)
 {
-	struct slot *slot = &b->slot[b->n++];
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		size_t count = item_count(&b->src[i]);
+
+		if (n + count <= MESSAGES_MAX) {
+			n += count;
+			continue;
+		}
+		b->slot[i].problem = arena_new(a, struct problem);
+		problem_set(b->slot[i].problem, 412, "a batch may make %d messages at most",
+			    MESSAGES_MAX);
+	}
+	return n;
+}
+
+static void make_item(struct call *c, struct batch *b, size_t at)
+{
 	struct publish_item *item = &b->item[b->publish.n];
 	struct problem p = { 0 };
 
-	if (item_make(c, src, item, &p)) {
-		slot->item = item;
-		b->publish.n++;
+	if (b->slot[at].problem != NULL)
+		return;
+	if (item_make(c, &b->src[at], item, &p)) {
+		b->slot[at].item = item;
+		b->publish.n += item_count(&b->src[at]);
 	} else {
-		slot->problem = arena_new(call_arena(c), struct problem);
-		*slot->problem = p;
+		b->slot[at].problem = arena_new(call_arena(c), struct problem);
+		*b->slot[at].problem = p;
 	}
+}
+
+static void send_items(struct call *c, struct batch *b)
+{
+	struct arena *a = call_arena(c);
+
+	b->slot = arena_array(a, struct slot, b->n + 1);
+	b->item = arena_array(a, struct publish_item, place_items(b, a) + 1);
+	for (size_t i = 0; i < b->n; i++)
+		make_item(c, b, i);
+	b->publish.account = c->account;
+	b->publish.item = b->item;
+	b->publish.done = published;
+	b->publish.arg = c;
+	if (b->publish.n == 0)
+		answer(c, b);
+	else
+		engine_publish(c->api->set.engine, &b->publish);
+}
+
+/* ---- groups
+ * ----------------------------------------------------------------------------------------- */
+
+static void groups_found(struct groups_find *find)
+{
+	struct batch *b = container_of(find, struct batch, find);
+
+	if (find->problem.status != 0) {
+		call_fail(find->arg, &find->problem);
+		return;
+	}
+	for (size_t i = 0; i < b->n; i++) {
+		struct str name = item_group_name(&b->src[i]);
+		struct groups_find_one *one = name.n > 0 ? map_get(&b->groups, name) : NULL;
+
+		if (one != NULL && one->exists)
+			b->src[i].group = &one->group;
+	}
+	map_done(&b->groups);
+	send_items(find->arg, b);
+}
+
+/* Each group that is named is looked up once. */
+static void find_groups(struct call *c, struct batch *b)
+{
+	struct groups_find *find = &b->find;
+
+	find->one = arena_array(call_arena(c), struct groups_find_one, b->n + 1);
+	map_init(&b->groups, (uint64_t)call_now_ms(c));
+	for (size_t i = 0; i < b->n; i++) {
+		struct str name = item_group_name(&b->src[i]);
+
+		if (name.n == 0 || map_get(&b->groups, name) != NULL)
+			continue;
+		find->one[find->n].name = name;
+		map_put(&b->groups, name, &find->one[find->n++]);
+	}
+	find->account = c->account;
+	find->arena = call_arena(c);
+	find->done = groups_found;
+	find->arg = c;
+	if (find->n == 0)
+		groups_found(find);
+	else
+		engine_groups_find(c->api->set.engine, find);
 }
 
 /* Judges the shape of all items before any is made. */
@@ -190,30 +234,18 @@ static bool read_items(struct call *c, const struct json *array, struct item_sou
 
 void h_batch(struct call *c)
 {
-	struct arena *a = call_arena(c);
-	struct batch *b = arena_new(a, struct batch);
+	struct batch *b = arena_new(call_arena(c), struct batch);
 	const struct json *array = NULL;
-	struct item_source *src;
 
 	if (!parse(c, &b->problem, &array)) {
 		call_fail(c, &b->problem);
 		return;
 	}
-	src = arena_array(a, struct item_source, array->count + 1);
-	if (!read_items(c, array, src, &b->problem)) {
+	b->src = arena_array(call_arena(c), struct item_source, array->count + 1);
+	if (!read_items(c, array, b->src, &b->problem)) {
 		call_fail(c, &b->problem);
 		return;
 	}
-	b->slot = arena_array(a, struct slot, array->count + 1);
-	b->item = arena_array(a, struct publish_item, array->count + 1);
-	for (size_t i = 0; i < array->count; i++)
-		make_item(c, b, &src[i]);
-	b->publish.account = c->account;
-	b->publish.item = b->item;
-	b->publish.done = published;
-	b->publish.arg = c;
-	if (b->publish.n == 0)
-		answer(c, b);
-	else
-		engine_publish(c->api->set.engine, &b->publish);
+	b->n = array->count;
+	find_groups(c, b);
 }

@@ -3,30 +3,73 @@
 #include "api/item.h"
 
 struct publication {
+	struct call *call;
+	struct item_source src;
+	struct groups_find find;
+	struct groups_find_one group;
 	struct publish publish;
-	struct publish_item item;
 	struct problem problem;
 };
 
+/* Refused when nothing of it was accepted; 202 when there was nothing new in it. */
 static void published(struct publish *p)
 {
-	struct call *c = p->arg;
-	const struct publish_item *item = &p->item[0];
+	struct publication *pub = container_of(p, struct publication, publish);
+	struct call *c = pub->call;
+	size_t refused = 0, duplicates = 0;
 	struct json_out j;
 
-	if (item->problem.status != 0) {
-		call_fail(c, &item->problem);
+	for (size_t i = 0; i < p->n; i++) {
+		refused += p->item[i].problem.status != 0;
+		duplicates += p->item[i].duplicate;
+	}
+	if (refused == p->n) {
+		call_fail(c, &p->item[0].problem);
 		return;
 	}
 	j = call_json(c);
-	item_write(&j, item);
-	call_answer(c, item->duplicate ? 202 : 200);
+	item_write_all(&j, &pub->src, p->item);
+	call_answer(c, duplicates == p->n ? 202 : 200);
 }
 
-static void publish_one(struct call *c, struct str queue, enum options_use use)
+static void publish(struct publication *pub)
 {
-	struct publication *p = arena_new(call_arena(c), struct publication);
-	struct item_source src = {
+	struct call *c = pub->call;
+	size_t n = item_count(&pub->src);
+	struct publish_item *item = arena_array(call_arena(c), struct publish_item, n);
+
+	if (!item_make(c, &pub->src, item, &pub->problem)) {
+		call_fail(c, &pub->problem);
+		return;
+	}
+	pub->publish = (struct publish){
+		.account = c->account,
+		.item = item,
+		.n = n,
+		.done = published,
+	};
+	engine_publish(c->api->set.engine, &pub->publish);
+}
+
+static void group_found(struct groups_find *find)
+{
+	struct publication *pub = container_of(find, struct publication, find);
+
+	if (find->problem.status != 0) {
+		call_fail(pub->call, &find->problem);
+		return;
+	}
+	if (pub->group.exists)
+		pub->src.group = &pub->group.group;
+	publish(pub);
+}
+
+static void publish_to(struct call *c, struct str queue, enum options_use use)
+{
+	struct publication *pub = arena_new(call_arena(c), struct publication);
+
+	pub->call = c;
+	pub->src = (struct item_source){
 		.destination = c->rest,
 		.query = c->req->query,
 		.header = item_request_headers(c),
@@ -34,27 +77,27 @@ static void publish_one(struct call *c, struct str queue, enum options_use use)
 		.queue = queue,
 		.use = use,
 	};
-
-	if (!item_make(c, &src, &p->item, &p->problem)) {
-		call_fail(c, &p->problem);
+	pub->group.name = item_group_name(&pub->src);
+	if (pub->group.name.n == 0) {
+		publish(pub);
 		return;
 	}
-	p->publish = (struct publish){
+	pub->find = (struct groups_find){
 		.account = c->account,
-		.item = &p->item,
+		.one = &pub->group,
 		.n = 1,
-		.done = published,
-		.arg = c,
+		.arena = call_arena(c),
+		.done = group_found,
 	};
-	engine_publish(c->api->set.engine, &p->publish);
+	engine_groups_find(c->api->set.engine, &pub->find);
 }
 
 void h_publish(struct call *c)
 {
-	publish_one(c, STR_NULL, OPTIONS_PUBLISH);
+	publish_to(c, STR_NULL, OPTIONS_PUBLISH);
 }
 
 void h_publish_enqueue(struct call *c)
 {
-	publish_one(c, c->id[0], OPTIONS_ENQUEUE);
+	publish_to(c, c->id[0], OPTIONS_ENQUEUE);
 }

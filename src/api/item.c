@@ -18,6 +18,52 @@ struct headers item_request_headers(const struct call *c)
 	return h;
 }
 
+/* A value of a header; null has none. */
+static bool add_value(struct headers *h, struct str name, const struct json *v)
+{
+	struct str text = v->text;
+
+	if (v->kind == JSON_NULL)
+		return true;
+	if (v->kind == JSON_BOOL)
+		text = v->boolean ? STR("true") : STR("false");
+	else if (v->kind != JSON_STRING && v->kind != JSON_NUMBER)
+		return false;
+	h->v[h->n++] = (struct header){ name, text };
+	return true;
+}
+
+static size_t count_headers(const struct json *object)
+{
+	size_t n = 0;
+
+	for (const struct json *v = object->child; v != NULL; v = v->next)
+		n += v->kind == JSON_ARRAY ? v->count : 1;
+	return n;
+}
+
+bool item_read_headers(struct arena *a, const struct json *object, struct headers *ret_headers)
+{
+	struct headers h = { 0 };
+	bool ok = true;
+
+	if (object == NULL || object->kind == JSON_NULL)
+		return true;
+	if (object->kind != JSON_OBJECT)
+		return false;
+	h.v = arena_array(a, struct header, count_headers(object) + 1);
+	for (const struct json *v = object->child; v != NULL; v = v->next) {
+		if (v->kind != JSON_ARRAY) {
+			ok = ok && add_value(&h, v->key, v);
+			continue;
+		}
+		for (const struct json *each = v->child; each != NULL; each = each->next)
+			ok = ok && add_value(&h, v->key, each);
+	}
+	*ret_headers = h;
+	return ok;
+}
+
 /* Sets m->url to the destination with its own query. */
 static bool resolve_url(struct call *c, struct str dest, struct str query, struct msg *m,
 			struct problem *p)
@@ -33,9 +79,25 @@ static bool resolve_url(struct call *c, struct str dest, struct str query, struc
 	return true;
 }
 
-static bool resolve(struct call *c, struct str dest, struct str query, struct msg *m,
+struct str item_group_name(const struct item_source *src)
+{
+	struct problem ignored = { 0 };
+	enum dest_kind kind;
+
+	if (!dest_classify(src->destination, &kind, &ignored) || kind != DEST_GROUP)
+		return STR_NULL;
+	return src->destination;
+}
+
+size_t item_count(const struct item_source *src)
+{
+	return src->group != NULL ? src->group->n : 1;
+}
+
+static bool resolve(struct call *c, const struct item_source *src, struct str query, struct msg *m,
 		    struct problem *p)
 {
+	struct str dest = src->destination;
 	enum dest_kind kind;
 
 	if (!dest_classify(dest, &kind, p))
@@ -48,7 +110,10 @@ static bool resolve(struct call *c, struct str dest, struct str query, struct ms
 				   "invalid destination: %.*s is not configured on this server",
 				   STR_FMT(dest));
 	case DEST_GROUP:
-		return problem_set(p, 404, "topic %.*s not found", STR_FMT(dest));
+		if (src->group == NULL)
+			return problem_set(p, 404, "topic %.*s not found", STR_FMT(dest));
+		m->topic = src->group->name;
+		return true;
 	}
 	unreachable();
 }
@@ -70,6 +135,22 @@ static bool queue_is_named(const struct item_source *src, struct problem *p)
 	if (wanted && !name_is_valid(src->queue))
 		return problem_set(p, 400, "invalid queue name: " NAMES_ALLOWED);
 	return true;
+}
+
+/* One message for each endpoint, alike but for where it goes. */
+static void fan_out(struct arena *a, const struct item_source *src, const struct options *o,
+		    struct publish_item *item)
+{
+	const struct publish_item first = item[0];
+
+	for (size_t i = 0; i < item_count(src); i++) {
+		item[i] = first;
+		if (src->group != NULL) {
+			item[i].msg.url = src->group->endpoint[i].url;
+			item[i].msg.endpoint = src->group->endpoint[i].name;
+		}
+		item[i].dedup_key = options_dedup_key(a, &item[i].msg, o);
+	}
 }
 
 bool item_make(struct call *c, const struct item_source *src, struct publish_item *ret_item,
@@ -95,12 +176,14 @@ bool item_make(struct call *c, const struct item_source *src, struct publish_ite
 		return problem_set(
 			ret_problem, 400,
 			"the query string has a broken percent-escape or too many settings");
-	if (!resolve(c, src->destination, own_query, &item.msg, ret_problem) ||
+	if (src->group != NULL)
+		os.group = src->group->header;
+	if (!resolve(c, src, own_query, &item.msg, ret_problem) ||
 	    !queue_is_named(src, ret_problem) || !fits_plan(c, src->body, ret_problem) ||
 	    !options_parse(call_arena(c), &os, &item.msg, &o, ret_problem))
 		return false;
-	item.dedup_key = options_dedup_key(call_arena(c), &item.msg, &o);
 	*ret_item = item;
+	fan_out(call_arena(c), src, &o, ret_item);
 	return true;
 }
 
@@ -126,4 +209,17 @@ void item_write(struct json_out *j, const struct publish_item *item)
 	if (item->duplicate)
 		json_kbool(j, STR("deduplicated"), true);
 	json_close(j, '}');
+}
+
+void item_write_all(struct json_out *j, const struct item_source *src,
+		    const struct publish_item *item)
+{
+	if (src->group == NULL) {
+		item_write(j, item);
+		return;
+	}
+	json_open(j, '[');
+	for (size_t i = 0; i < item_count(src); i++)
+		item_write(j, &item[i]);
+	json_close(j, ']');
 }

@@ -14,16 +14,27 @@ struct item_source {
 	struct str body;
 	struct str queue; /* empty = none, but for OPTIONS_ENQUEUE */
 	enum options_use use;
+	const struct group *group; /* the one that the destination names; NULL = none, or unknown */
 };
 
 /* The request's header fields as a list. */
 struct headers item_request_headers(const struct call *c);
-/* Fills in *ret_item. False with the reason when the item is not acceptable; nothing is stored
- * in any case. */
+/* Headers as a member of a JSON body: an object of strings or arrays of strings; NULL = none. */
+must_use bool item_read_headers(struct arena *a, const struct json *object,
+				struct headers *ret_headers);
+/* The name of the URL group that it is for; empty when it is for a URL. */
+struct str item_group_name(const struct item_source *src);
+/* How many messages it becomes: one for each endpoint of the group, else one. */
+size_t item_count(const struct item_source *src);
+/* Fills in ret_item[0] to [item_count - 1]. False with the reason when the item is not
+ * acceptable; nothing is stored in any case. */
 must_use bool item_make(struct call *c, const struct item_source *src,
 			struct publish_item *ret_item, struct problem *ret_problem);
-/* What the engine made of it: {"messageId": ...}, or {"error": ...} when it was refused. */
+/* What the engine made of one message: {"messageId": ...}, or {"error": ...} when it was refused. */
 void item_write(struct json_out *j, const struct publish_item *item);
+/* The same for all messages of an item: a bare array when they are those of a group. */
+void item_write_all(struct json_out *j, const struct item_source *src,
+		    const struct publish_item *item);
 void item_write_problem(struct json_out *j, const struct problem *p);
 
 #endif

@@ -15,6 +15,26 @@
 	X(GET, "/v2/messages/{id}", h_messages_get, READ, SMALL, "one message")                 \
 	X(DELETE, "/v2/messages/{id}", h_messages_cancel_one, WRITE, SMALL, "cancel a message") \
 	X(DELETE, "/v2/messages", h_messages_cancel, WRITE, SMALL, "cancel by ids or filter")   \
+	X(POST, "/v2/schedules/{id}/pause", h_schedules_pause, WRITE, SMALL, "pause a schedule")\
+	X(PATCH, "/v2/schedules/{id}/pause", h_schedules_pause, WRITE, SMALL, "the same")      \
+	X(POST, "/v2/schedules/{id}/resume", h_schedules_resume, WRITE, SMALL, "resume it")    \
+	X(PATCH, "/v2/schedules/{id}/resume", h_schedules_resume, WRITE, SMALL, "the same")    \
+	X(POST, "/v2/schedules/{destination...}", h_schedules_create, WRITE, MESSAGE, "create a schedule")\
+	X(GET, "/v2/schedules", h_schedules_list, READ, SMALL, "list the schedules")           \
+	X(GET, "/v2/schedules/{id}", h_schedules_get, READ, SMALL, "one schedule")             \
+	X(DELETE, "/v2/schedules/{id}", h_schedules_delete, WRITE, SMALL, "delete a schedule") \
+	X(GET, "/v2/topics", h_topics_list, READ, SMALL, "list the URL groups")                \
+	X(GET, "/v2/topics/{name}", h_topics_get, READ, SMALL, "one URL group")                \
+	X(PATCH, "/v2/topics/{name}", h_topics_headers, WRITE, SMALL, "set its default headers")\
+	X(DELETE, "/v2/topics/{name}", h_topics_delete, WRITE, SMALL, "delete a URL group")    \
+	X(POST, "/v2/topics/{name}/endpoints", h_topics_add, WRITE, SMALL, "add endpoints")    \
+	X(DELETE, "/v2/topics/{name}/endpoints", h_topics_remove, WRITE, SMALL, "remove some") \
+	X(GET, "/v2/urlGroups", h_topics_list, READ, SMALL, "the same")                        \
+	X(GET, "/v2/urlGroups/{name}", h_topics_get, READ, SMALL, "the same")                  \
+	X(PATCH, "/v2/urlGroups/{name}", h_topics_headers, WRITE, SMALL, "the same")           \
+	X(DELETE, "/v2/urlGroups/{name}", h_topics_delete, WRITE, SMALL, "the same")           \
+	X(POST, "/v2/urlGroups/{name}/endpoints", h_topics_add, WRITE, SMALL, "the same")      \
+	X(DELETE, "/v2/urlGroups/{name}/endpoints", h_topics_remove, WRITE, SMALL, "the same") \
 	X(GET, "/v2/dlq", h_dlq_list, READ, SMALL, "list the dead letters")                     \
 	X(GET, "/v2/dlq/{id}", h_dlq_get, READ, SMALL, "one dead letter")                       \
 	X(DELETE, "/v2/dlq/{id}", h_dlq_delete_one, WRITE, SMALL, "delete a dead letter")       \

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "app/dirs.h"
+#include "app/zone.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "courier/curl/curl_courier.h"
@@ -165,6 +166,7 @@ static void open_engine(struct server *s, const struct plan *plan)
 		.mono_ms = mono_ms,
 		.clock_arg = s->loop,
 		.secret = secret,
+		.zone = zone_read,
 		.region = str_c(s->conf.region),
 		.deliveries_max = (int)s->conf.deliveries,
 		.memory_max = (size_t)s->conf.memory_mb * 1024 * 1024,

@@ -118,7 +118,7 @@ void view_flow(struct json_out *j, const struct msg *m)
 	json_kint(j, STR("period"), m->flow_period_s ? m->flow_period_s : 1);
 }
 
-static void put_callbacks(struct json_out *j, const struct msg *m)
+void view_callbacks(struct json_out *j, const struct msg *m)
 {
 	json_kstr_opt(j, STR("callback"), m->callback);
 	view_headers(j, STR("callbackHeader"), &m->callback_header, NULL);
@@ -143,7 +143,7 @@ void view_message(struct json_out *j, const struct msg *m)
 	json_kstr_opt(j, STR("retryDelayExpression"), m->retry_delay);
 	json_kint(j, STR("notBefore"), m->not_before_ms);
 	json_kint(j, STR("createdAt"), m->created_ms);
-	put_callbacks(j, m);
+	view_callbacks(j, m);
 	json_kstr_opt(j, STR("queueName"), m->queue);
 	json_kstr_opt(j, STR("scheduleId"), m->schedule_id);
 	/* Both spellings are read by clients. */

@@ -23,6 +23,8 @@ void view_headers(struct json_out *j, struct str key, const struct headers *h, c
 void view_body(struct json_out *j, const struct msg *m);
 /* "body" in base64, as in log entries; a redacted one is the base64 of its hash text. */
 void view_body_b64(struct json_out *j, const struct msg *m);
+/* "callback", "callbackHeader", "failureCallback", "failureCallbackHeader". */
+void view_callbacks(struct json_out *j, const struct msg *m);
 /* "label" (the first) and "labels". */
 void view_labels(struct json_out *j, const struct msg *m);
 /* "flowControlKey", "parallelism", "rate", "period". */

@@ -31,6 +31,12 @@ static void start_leased(struct engine *e, const struct leased *l)
 	delivery_start(d, l->retried, l->lease);
 }
 
+static void trigger_due(struct engine *e, const struct due_doc *doc)
+{
+	if (doc->kind == DOC_SCHEDULE)
+		schedules_trigger(e, doc);
+}
+
 static void claim_done(struct store_req *req)
 {
 	struct claim *c = container_of(req, struct claim, req);
@@ -51,6 +57,8 @@ static void claim_done(struct store_req *req)
 		e->claim_wanted = e->claim_wanted || c->more;
 		for (size_t i = 0; i < c->n; i++)
 			start_leased(e, &c->leased[i]);
+		for (size_t i = 0; i < c->docs; i++)
+			trigger_due(e, &c->doc[i]);
 	} else {
 		e->claim_wanted = true;
 		e->claim_mono_ms = e->mono_ms + CLAIM_AGAIN_MS;
@@ -77,6 +85,7 @@ void claim_turn(struct engine *e)
 	e->claimed_mono_ms = e->mono_ms;
 	claim_init(&e->claim, (size_t)(room < CLAIM_MAX ? room : CLAIM_MAX),
 		   e->set.memory_max - e->memory_bytes, claim_done, e);
+	e->claim.docs_max = CLAIM_DOCS_MAX;
 	arena_init(&e->claim.arena);
 	engine_submit(e, &e->claim.req);
 }

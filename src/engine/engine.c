@@ -21,6 +21,8 @@ struct engine *engine_new(const struct engine_settings *settings)
 	list_init(&e->deliveries);
 	list_init(&e->ask_again);
 	list_init(&e->pool);
+	list_init(&e->triggers);
+	map_init(&e->zones, rng_u64(&e->rng));
 	buf_init(&e->scratch, RECORD_BYTES_MAX);
 	/* Somewhere behind it: after the clock was set back, several processes go on from the same number. */
 	e->last_seq = settings->store->info.seq_max + rng_below(&e->rng, SEQ_SPREAD);
@@ -50,6 +52,8 @@ void engine_free(struct engine *e)
 {
 	if (e == NULL)
 		return;
+	schedules_drop(e);
+	schedules_free(e);
 	free_deliveries(&e->deliveries);
 	free_deliveries(&e->ask_again);
 	free_deliveries(&e->pool);
@@ -86,6 +90,12 @@ void engine_answered(struct engine *e)
 	check(e->requests > 0);
 	e->requests--;
 	engine_look(e);
+}
+
+void engine_expect(struct engine *e, int64_t due_ms)
+{
+	if (due_ms < e->claim_at_ms)
+		e->claim_at_ms = due_ms;
 }
 
 void engine_store_problem(struct problem *p, const struct store_req *req, enum refusal refusal)

@@ -17,7 +17,9 @@
 #include "base/problem.h"
 #include "base/rng.h"
 #include "core/filter.h"
+#include "core/group.h"
 #include "core/msg.h"
+#include "core/schedule.h"
 #include "core/user.h"
 #include "store/store.h"
 
@@ -47,6 +49,10 @@ struct engine_settings {
 	/* Fills n bytes with secret randomness (signing keys, tokens). */
 	void (*secret)(void *arg, void *ret_bytes, size_t n);
 	void *secret_arg;
+	/* Appends the bytes of the TZif file of a time zone, whose name is safe as a path; false when there is none.
+	 * NULL: UTC only. */
+	bool (*zone)(void *arg, struct str name, struct buf *ret_bytes);
+	void *zone_arg;
 	struct str region;          /* value of Upstash-Region; empty = not sent */
 	int deliveries_max;         /* running at once in this process; default 4,096 */
 	size_t memory_max;          /* bytes of messages held for delivery; default 128 MiB. As it fills, less
@@ -125,9 +131,13 @@ struct publish {
 	size_t n;
 	void (*done)(struct publish *p); /* when every item has its result */
 	void *arg;
-	size_t pending; /* private */
+	/* private */
+	size_t pending;      /* in the store's hands */
+	size_t next;         /* item to hand over next */
+	size_t pending_bytes;
 };
 
+/* Items are handed over as many at a time as fit into a bounded amount of memory. */
 void engine_publish(struct engine *e, struct publish *p);
 
 /* ---- messages --------------------------------------------------------------------------------------- */
@@ -253,6 +263,124 @@ struct queue_delete {
 /* Cancels the messages in the queue, then removes it. An attempt that runs is let end; what is put into
  * the queue meanwhile is still delivered (store.h, GATE_REMOVE). */
 void engine_queue_delete(struct engine *e, struct queue_delete *op);
+
+/* ---- documents -------------------------------------------------------------------------------------- */
+
+/* All documents of a kind that a user has, by name, or the one with this name. */
+struct docs_read {
+	struct account *account;
+	enum doc_kind doc;
+	struct str name;           /* empty = all */
+	struct problem problem;
+	/* results, in `arena`, which the caller initialises and ends; n = 0 when the one named is absent */
+	struct arena arena;
+	struct doc_row {
+		struct str name, value;
+	} *row;
+	size_t n;
+	void (*done)(struct docs_read *op);
+	void *arg;
+	/* private */
+	struct engine *engine;
+	struct scan scan;
+	size_t bytes;
+};
+
+void engine_docs_read(struct engine *e, struct docs_read *op);
+
+/* What becomes of a document that is looked at to be changed. */
+enum doc_verdict { DOC_WRITE, DOC_DROP, DOC_REFUSE };
+
+/* Part of the operations below; private but for its place. */
+struct doc_edit {
+	struct engine *engine;
+	struct account *account;
+	enum doc_kind doc;
+	struct str name;
+	struct arena *arena;
+	int64_t count_max;         /* of documents of the kind; 0 = no limit */
+	const char *quota;         /* what that limit is called */
+	/* Looks at the document and puts the new one into `value`, with `due_ms`; or sets the problem. May be
+	 * called again with what somebody else has made of it meanwhile. */
+	enum doc_verdict (*change)(struct doc_edit *op, bool exists, struct str old);
+	void (*done)(struct doc_edit *op);
+	struct buf value;
+	int64_t due_ms;
+	struct problem problem;
+	struct scan scan;
+	struct step step;
+	struct move move;
+	int tries;
+};
+
+/* ---- URL groups ------------------------------------------------------------------------------------- */
+
+enum group_what {
+	GROUP_UPSERT,  /* endpoints, and the group if there is none */
+	GROUP_REMOVE,  /* endpoints, and the group with its last one */
+	GROUP_HEADERS, /* sets the default headers */
+	GROUP_DELETE,  /* absent is fine */
+};
+
+struct group_op {
+	struct account *account;
+	enum group_what what;
+	struct str name;
+	const struct group_endpoint *endpoint; /* UPSERT (with URL), REMOVE */
+	size_t n;
+	struct headers header;     /* HEADERS */
+	struct arena *arena;       /* for working in */
+	struct problem problem;    /* 404 when absent, 412 beyond the plan's limits */
+	void (*done)(struct group_op *op);
+	void *arg;
+	/* private */
+	struct doc_edit edit;
+};
+
+void engine_group_change(struct engine *e, struct group_op *op);
+
+/* The groups with certain names. */
+struct groups_find {
+	struct account *account;
+	struct groups_find_one {
+		struct str name;
+		bool exists;         /* result */
+		struct group group;  /* result, in `arena` */
+		/* private */
+		struct groups_find *owner;
+		struct scan scan;
+	} *one;
+	size_t n;                  /* > 0 */
+	struct arena *arena;
+	struct problem problem;
+	void (*done)(struct groups_find *op);
+	void *arg;
+	/* private */
+	struct engine *engine;
+	size_t pending;
+};
+
+void engine_groups_find(struct engine *e, struct groups_find *op);
+
+/* ---- schedules -------------------------------------------------------------------------------------- */
+
+enum schedule_what { SCHEDULE_CREATE, SCHEDULE_PAUSE, SCHEDULE_RESUME, SCHEDULE_DELETE };
+
+struct schedule_op {
+	struct account *account;
+	enum schedule_what what;
+	struct str id;             /* CREATE: one with this id is overwritten, but stays paused; empty = a new one,
+				    * which is the result */
+	struct schedule schedule;  /* CREATE: all but id, created_ms and the times of triggers */
+	struct arena *arena;       /* for working in */
+	struct problem problem;    /* 404 when absent, 412 beyond the plan's limit, 400 for the cron expression */
+	void (*done)(struct schedule_op *op);
+	void *arg;
+	/* private */
+	struct doc_edit edit;
+};
+
+void engine_schedule_change(struct engine *e, struct schedule_op *op);
 
 /* ---- the log ---------------------------------------------------------------------------------------- */
 

@@ -29,12 +29,15 @@ enum {
 	ASK_AGAIN_MS = 500,           /* wait before a settle, or a put whose answer was lost, is tried again */
 	CLAIM_AGAIN_MS = 500,         /* the same for a claim */
 	CLAIM_MAX = 256,              /* messages of one claim */
+	CLAIM_DOCS_MAX = 64,          /* due documents of one claim */
+	ZONE_BYTES_MAX = 256 * 1024,  /* of a time zone's file */
 	CLAIM_EVERY_MS = 5 * 1000,    /* at the latest: other processes may have left work behind */
 	DELIVERY_POOL_MAX = 256,      /* finished deliveries kept for reuse */
 	TAIL_EVERY_MS = 25,           /* between two readings of the outbox */
 	TAIL_BYTES_MAX = 4 * 1024 * 1024,
 	DEDUP_WINDOW_MS = 10 * 60 * 1000, /* spec 5.6 */
 	SEQ_SPREAD = 1 << 20,         /* where a process begins to count, at random */
+	PUBLISH_BYTES_MAX = 16 * 1024 * 1024, /* records of one publish in the store's hands */
 	SCRATCH_BYTES_KEPT = 1024 * 1024,
 	RECORD_BYTES_MAX = 256 * 1024 * 1024, /* far above any plan's message size */
 };
@@ -93,6 +96,9 @@ struct engine {
 	int64_t claim_mono_ms;        /* mono: not before this after a failure */
 	int64_t claimed_mono_ms;      /* mono: of the last claim */
 
+	struct list triggers;         /* of schedules, under way */
+	struct map zones;             /* time zones that schedules have asked for, by name */
+
 	struct tail tail;
 	bool tailing;
 	uint64_t shipped;             /* outbox position that the logs have taken */
@@ -112,6 +118,13 @@ void engine_submit(struct engine *e, struct store_req *req);
 void engine_answered(struct engine *e);
 /* The problem that a failed store request is for the caller: 503, or what the refusal means. */
 void engine_store_problem(struct problem *p, const struct store_req *req, enum refusal refusal);
+
+/* Something becomes due at this time, Unix ms: claim then. */
+void engine_expect(struct engine *e, int64_t due_ms);
+
+/* docs.c */
+/* Starts an edit; the document may have bytes_max bytes. */
+void docs_edit(struct engine *e, struct doc_edit *op, size_t bytes_max);
 
 /* accounts.c */
 void accounts_load(struct engine *e);
@@ -135,6 +148,11 @@ bool delivery_has_room(const struct engine *e);
 /* claim.c */
 void claim_turn(struct engine *e);
 int64_t claim_next_mono_ms(const struct engine *e);
+
+/* schedules.c */
+void schedules_trigger(struct engine *e, const struct due_doc *doc);
+void schedules_drop(struct engine *e);
+void schedules_free(struct engine *e);
 
 /* ship.c */
 void ship_turn(struct engine *e);

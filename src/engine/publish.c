@@ -17,6 +17,8 @@ static void item_refused(struct publish_item *item, const struct step *s, const 
 	}
 }
 
+static void hand_over(struct engine *e, struct publish *p);
+
 static void put_done(struct store_req *req)
 {
 	struct step *s = container_of(req, struct step, req);
@@ -25,6 +27,7 @@ static void put_done(struct store_req *req)
 	struct publish_item *item = d->item;
 	struct publish *p = item->owner;
 	struct move *put = &d->move[d->moves - 1];
+	size_t bytes = put->put.record.n;
 	bool applied;
 
 	engine_answered(e);
@@ -50,12 +53,15 @@ static void put_done(struct store_req *req)
 			delivery_start(d, 0, put->put.lease);
 		else if (d->msg.not_before_ms <= e->now_ms)
 			e->claim_wanted = true;
-		else if (d->msg.not_before_ms < e->claim_at_ms)
-			e->claim_at_ms = d->msg.not_before_ms;
+		else
+			engine_expect(e, d->msg.not_before_ms);
 	}
 	if (!applied || !put->put.leased)
 		delivery_free(d);
-	if (--p->pending == 0)
+	p->pending--;
+	p->pending_bytes -= bytes;
+	hand_over(e, p);
+	if (p->pending == 0)
 		p->done(p);
 }
 
@@ -82,15 +88,23 @@ static void put_item(struct engine *e, struct publish *p, struct publish_item *i
 	put->put.want_lease = !item->from_dlq && delivery_has_room(e);
 	e->putting += put->put.want_lease;
 	d->asked_again = false;
+	p->pending++;
+	p->pending_bytes += put->put.record.n;
 	step_init(&d->step, d->move, d->moves, put_done, d);
 	engine_submit(e, &d->step.req);
+}
+
+/* A message to a group with many endpoints is one body and many records, which are not all made at once. */
+static void hand_over(struct engine *e, struct publish *p)
+{
+	while (p->next < p->n && p->pending_bytes < PUBLISH_BYTES_MAX)
+		put_item(e, p, &p->item[p->next++]);
 }
 
 void engine_publish(struct engine *e, struct publish *p)
 {
 	check(p->n > 0);
 	engine_look(e);
-	p->pending = p->n;
-	for (size_t i = 0; i < p->n; i++)
-		put_item(e, p, &p->item[i]);
+	p->next = p->pending = p->pending_bytes = 0;
+	hand_over(e, p);
 }

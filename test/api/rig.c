@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "app/zone.h"
 #include "base/check.h"
 #include "base/list.h"
 #include "courier/courier.h"
@@ -36,6 +37,7 @@ struct rig {
 	size_t sent_n;
 	struct arena arena; /* the test thread's */
 	bool ready, stopped;
+	_Atomic int64_t ahead_ms; /* of the engine's time of day */
 };
 
 /* ---- the courier
@@ -118,7 +120,7 @@ static int64_t on_turn(void *arg, int64_t wall_ms, int64_t mono_ms)
 	answer_all(r);
 	store_poll(r->store);
 	logs_poll(r->logs);
-	return engine_turn(r->engine, wall_ms, mono_ms);
+	return engine_turn(r->engine, wall_ms + r->ahead_ms, mono_ms);
 }
 
 static void on_ready(void *arg)
@@ -227,6 +229,7 @@ static void open_engine(struct rig *r, const struct plan *plan)
 		.sink = { .take = take_events, .committed = committed, .arg = r },
 		.seed = 1,
 		.secret = secret,
+		.zone = zone_read,
 		.plan = plan,
 	};
 
@@ -287,6 +290,12 @@ void rig_stop(struct rig *r)
 	loop_free(r->loop);
 	arena_done(&r->arena);
 	free(r);
+}
+
+void rig_advance(struct rig *r, int64_t ms)
+{
+	r->ahead_ms += ms;
+	loop_bell_ring(r->bell);
 }
 
 struct arena *rig_arena(struct rig *r)

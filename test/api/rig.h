@@ -52,6 +52,8 @@ struct str rig_publish(struct rig *r, const char *dest, const char *fields, cons
 void rig_until_logged(struct rig *r, const char *state, size_t n);
 /* Until that many dead letters are listed; returns the list. */
 struct answer rig_until_dead(struct rig *r, size_t n);
+/* Puts the engine's time of day ahead by so much more. */
+void rig_advance(struct rig *r, int64_t ms);
 struct arena *rig_arena(struct rig *r);
 
 /* Members of an answer. */
