@@ -19,7 +19,7 @@
 #include "net/loop.h"
 #include "store/sqlite/sqlite_store.h"
 
-enum { START_MS_MAX = 10 * 1000 };
+enum { START_MS_MAX = 10 * 1000, LOG_TICK_MS = 60 * 1000 };
 
 struct server {
 	struct conf conf;
@@ -33,7 +33,8 @@ struct server {
 	struct engine *engine;
 	struct api *api;
 	struct httpd *http, *log_http;
-	bool ready, ensured, stopping;
+	int64_t log_tick_ms; /* mono: when the logs are next to let time pass */
+	bool ready, stopping;
 	int draining; /* parts that have not come to rest yet */
 };
 
@@ -69,8 +70,13 @@ static void poll_logs(void *arg)
 static int64_t turn(void *arg, int64_t wall_ms, int64_t mono_ms)
 {
 	struct server *s = arg;
+	int64_t next_ms = engine_turn(s->engine, wall_ms, mono_ms);
 
-	return engine_turn(s->engine, wall_ms, mono_ms);
+	if (mono_ms >= s->log_tick_ms) {
+		logs_tick(s->logs, wall_ms);
+		s->log_tick_ms = mono_ms + LOG_TICK_MS;
+	}
+	return next_ms < s->log_tick_ms ? next_ms : s->log_tick_ms;
 }
 
 static int64_t wall_ms(void *arg)

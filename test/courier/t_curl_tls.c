@@ -316,7 +316,8 @@ static void write_conf(const struct certs *certs, int port)
 		"ssl_certificate %1$s/server.pem; ssl_certificate_key %1$s/server.key;\n"
 		"location /say { return 201 \"$connection $server_protocol $request_method $http_x_a\"; }\n"
 		"location /move { return 302 /say; }\n"
-		"location /large { } } }\n",
+		"location /large { } }\n"
+		"server { listen unix:%1$s/say.sock; location / { return 201 \"$http_x_say\"; } } }\n",
 		certs->dir, port);
 	fclose(f);
 	snprintf(path, sizeof(path), "%s/large", certs->dir);
