@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "judge_int.h"
 
-enum { RETURN_MS = 5000, PATIENCE_MS = 5500 };
+enum { RETURN_MS = 5000, PATIENCE_MS = 5500, KEY_KEPT_MS = 60 * 1000 };
 
 /* ---- attempts ----------------------------------------------------------------------------------------- */
 
@@ -150,10 +150,16 @@ void judge_stepped(struct judge *j, int64_t now_ms, int64_t by_ms)
 	if (by_ms > 0)
 		return;
 	j->set_back_ms = now_ms;
-	/* What is remembered until a wall time may have been forgotten before the clock went back. */
+	/* What is remembered until a wall time may have been forgotten before the clock went back: keys that were
+	 * not used for a minute, deduplication ids. */
 	for (int u = 0; u < JUDGE_USERS; u++) {
-		for (int i = 0; i < JUDGE_NAMES; i++)
+		for (int i = 0; i < JUDGE_NAMES; i++) {
+			struct gate *g = &j->user[u].flow[i];
+
+			if (g->window_start_ms + KEY_KEPT_MS <= j->turn.wall_ms + RETURN_MS)
+				g->window_start_ms = g->rate_count = 0;
 			j->user[u].dedup[i].until_ms = 0;
+		}
 	}
 	/* The last sign of life of the dead counts from when it is next looked at. */
 	list_each(it, tmp, &j->pending) {

@@ -21,7 +21,7 @@
 	X(TEXT, region,        "region",        "QSTASH_DEV_REGION",   "",          "value of the Upstash-Region header of deliveries") \
 	X(INT,  grace_s,       "grace",         "QSTASH_GRACE",        "5",         "seconds that running deliveries get to end when the server stops") \
 	X(INT,  deliveries,    "deliveries",    "QSTASH_DELIVERIES",   "4096",      "most deliveries running at once") \
-	X(INT,  memory_mb,     "memory",        "QSTASH_MEMORY",       "64",        "MiB of messages held for delivery; what is above waits in the store")
+	X(INT,  memory_mb,     "memory",        "QSTASH_MEMORY",       "32",        "MiB of messages held for delivery; what is above waits in the store")
 /* clang-format on */
 
 #endif

@@ -19,7 +19,7 @@
 #include "net/loop.h"
 #include "store/sqlite/sqlite_store.h"
 
-enum { START_MS_MAX = 10 * 1000, LOG_TICK_MS = 60 * 1000 };
+enum { START_MS_MAX = 10 * 1000, LOG_TICK_MS = 60 * 1000, LOG_BACKLOG_BYTES = 8 * 1024 * 1024 };
 
 struct server {
 	struct conf conf;
@@ -137,6 +137,7 @@ static bool open_logs(struct server *s, const struct plan *plan, char ret_error[
 				    .dir = path,
 				    .threaded = true,
 				    .ephemeral = s->conf.ephemeral,
+				    .backlog_bytes_max = LOG_BACKLOG_BYTES,
 				    .retention_s = retention_s,
 				    .retention_arg = (void *)(uintptr_t)plan,
 				    .wake = ring,

@@ -20,6 +20,7 @@
 	X(LIMIT_RETRY_DELAY_MS, 24 * 3600 * 1000, "wait before a retry")                          \
 	X(LIMIT_DELAY_S, 100 * 365 * 24 * 3600LL, "delay where the plan has no limit")            \
 	X(LIMIT_CRON_BYTES, 256, "cron expression")                                               \
+	X(LIMIT_EVENT_BODY_BYTES, 1024 * 1024, "body of a message or an answer in a log event")   \
 	X(LIMIT_FILTER_VALUES, 1000, "values of all fields of a filter")                          \
 	X(LIMIT_PAGE_LOGS, 1000, "entries of a page of logs")                                     \
 	X(LIMIT_PAGE_DLQ, 100, "entries of a page of the dead letter queue")                      \

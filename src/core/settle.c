@@ -114,7 +114,7 @@ static void failed_events(struct buf *out, struct event e, const struct outcome 
 	e.error = error_text(o, &room);
 	e.state = EVENT_ERROR;
 	e.response_header = o->header;
-	e.response_body = o->body;
+	e.response_body = str_sub(o->body, 0, LIMIT_EVENT_BODY_BYTES);
 	event_encode(out, &e);
 	e.response_header = (struct headers){ 0 };
 	e.response_body = STR_NULL;

@@ -1,14 +1,15 @@
 /* courier.h - the delivery port: one HTTP request out, one outcome back.
  *
  * The courier knows HTTP and nothing of messages. It sends exactly what it is given, follows no
- * redirect, keeps connections for reuse, and reports one outcome per request: a complete answer of any
- * status, or no answer and a sentence that says why in words an operator can act on ("connection refused
- * by 127.0.0.1:3000", "no such host: example.invalid", "certificate is not valid for host x").
+ * redirect, keeps connections for reuse, and reports one outcome per request: a complete answer of
+ * any status, or no answer and a sentence that says why in words an operator can act on
+ * ("connection refused by 127.0.0.1:3000", "no such host: example.invalid", "certificate is not
+ * valid for host x").
  *
  * The address guard applies to the address that is really connected to, after name resolution, in
- * whatever way it was spelled. Two tiers: never (unspecified, link-local, multicast, cloud metadata and the
- * like, also inside IPv4-mapped, NAT64, 6to4 and Teredo addresses), and private (loopback, RFC 1918,
- * CGNAT, unique local), which one setting allows.
+ * whatever way it was spelled. Two tiers: never (unspecified, link-local, multicast, cloud metadata
+ * and the like, also inside IPv4-mapped, NAT64, 6to4 and Teredo addresses), and private (loopback,
+ * RFC 1918, CGNAT, unique local), which one setting allows.
  */
 #ifndef COURIER_COURIER_H
 #define COURIER_COURIER_H
@@ -23,16 +24,16 @@ struct courier;
 struct courier_req {
 	/* filled by the caller; all memory lives until `done` */
 	struct str method, url;
-	struct headers header;     /* sent in this order, besides Host and Content-Length */
+	struct headers header; /* sent in this order, besides Host and Content-Length */
 	struct str body;
-	int64_t timeout_ms;        /* whole exchange; > 0 */
-	size_t answer_bytes_max;   /* of the body kept; what is beyond is read no further and cut */
+	int64_t timeout_ms;      /* whole exchange; > 0 */
+	size_t answer_bytes_max; /* of the body kept; what is beyond is read no further and cut */
 	void (*done)(struct courier_req *req);
 	void *arg;
 	/* result, in `arena` (initialised by the caller, who also ends it) */
 	struct arena arena;
 	struct outcome outcome;
-	void *priv;                /* the backend's */
+	void *priv; /* the backend's */
 };
 
 struct courier_ops {

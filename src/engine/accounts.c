@@ -95,7 +95,12 @@ static void scan_done(struct store_req *req)
 	bool more = s->more && s->rows > 0;
 
 	engine_answered(e);
-	check(req->result == STORE_APPLIED);
+	if (req->result != STORE_APPLIED) {
+		/* Nothing can be done without the users: the same page again. */
+		arena_done(&s->arena);
+		scan_page(e);
+		return;
+	}
 	for (size_t i = 0; i < s->rows; i++)
 		take_over(e, s->row[i].user, s->row[i].record, s->row[i].version);
 	if (more) {

@@ -10,6 +10,8 @@
 #include "core/dead.h"
 #include "core/deliver.h"
 #include "core/event.h"
+#include "core/limits.h"
+#include "core/redact.h"
 #include "core/sign.h"
 
 struct delivery *delivery_new(struct engine *e)
@@ -96,16 +98,27 @@ static struct str keep(struct delivery *d)
 static struct str created_event(struct delivery *d, int64_t now_ms)
 {
 	const struct msg *m = &d->msg;
+	struct msg shown = *m;
+	struct buf cut;
+	struct str event;
 
+	buf_init(&cut, RECORD_BYTES_MAX);
+	/* The log shows no more of a body. A redacted one is shown as the hash of the whole. */
+	if (m->body.n > LIMIT_EVENT_BODY_BYTES && !redact_body(m)) {
+		shown.body = str_sub(m->body, 0, LIMIT_EVENT_BODY_BYTES);
+		msg_encode(&cut, &shown);
+	}
 	event_encode(scratch(d), &(struct event){
 				 .time_ms = now_ms,
 				 .state = EVENT_CREATED,
 				 .user = m->user,
 				 .id = m->id,
-				 .record = buf_str(&d->record),
+				 .record = cut.n > 0 ? buf_str(&cut) : buf_str(&d->record),
 				 .next_delivery_ms = m->not_before_ms > m->created_ms ? m->not_before_ms : 0,
 			 });
-	return keep(d);
+	event = keep(d);
+	buf_done(&cut);
+	return event;
 }
 
 void delivery_prepare_put(struct delivery *d, struct move *move, const struct msg *m)
@@ -135,6 +148,16 @@ void delivery_prepare_put(struct delivery *d, struct move *move, const struct ms
 
 static void submit_settle(struct delivery *d);
 
+/* Another process has taken the number of callback i: the same message with the next one. */
+static void renew_callback(struct delivery *d, size_t i)
+{
+	struct delivery *taken = d->callback[i];
+
+	d->callback[i] = delivery_new(d->engine);
+	delivery_prepare_put(d->callback[i], &d->move[i], &taken->msg);
+	delivery_free(taken);
+}
+
 static void settle_done(struct store_req *req)
 {
 	struct step *s = container_of(req, struct step, req);
@@ -144,6 +167,11 @@ static void settle_done(struct store_req *req)
 	engine_answered(e);
 	if (req->result == STORE_UNKNOWN || req->result == STORE_UNAVAILABLE) {
 		delivery_ask_again(d);
+		return;
+	}
+	if (req->result == STORE_REFUSED && s->refusal == REFUSAL_ID) {
+		renew_callback(d, s->refused_move);
+		submit_settle(d);
 		return;
 	}
 	if (req->result == STORE_REFUSED && s->refusal != REFUSAL_LEASE && s->refusal != REFUSAL_NOT_FOUND)

@@ -37,7 +37,7 @@ enum {
 	TAIL_BYTES_MAX = 4 * 1024 * 1024,
 	DEDUP_WINDOW_MS = 10 * 60 * 1000, /* spec 5.6 */
 	SEQ_SPREAD = 1 << 20,         /* where a process begins to count, at random */
-	PUBLISH_BYTES_MAX = 16 * 1024 * 1024, /* records of one publish in the store's hands */
+	PUBLISH_BYTES_MAX = 4 * 1024 * 1024, /* records of one publish in the store's hands */
 	SCRATCH_BYTES_KEPT = 1024 * 1024,
 	RECORD_BYTES_MAX = 256 * 1024 * 1024, /* far above any plan's message size */
 };

@@ -17,6 +17,7 @@ static void item_refused(struct publish_item *item, const struct step *s, const 
 	}
 }
 
+static void put_item(struct engine *e, struct publish *p, struct publish_item *item);
 static void hand_over(struct engine *e, struct publish *p);
 
 static void put_done(struct store_req *req)
@@ -38,6 +39,14 @@ static void put_done(struct store_req *req)
 		return;
 	}
 	e->putting -= put->put.want_lease;
+	p->pending--;
+	p->pending_bytes -= bytes;
+	if (req->result == STORE_REFUSED && s->refusal == REFUSAL_ID) {
+		/* Another process has taken this number: again, with the next one. */
+		delivery_free(d);
+		put_item(e, p, item);
+		return;
+	}
 	/* Refused only because the lost answer was a yes. */
 	applied = req->result == STORE_APPLIED || (d->asked_again && item->from_dlq && s->refused_move == 0 &&
 						   s->refusal == REFUSAL_NOT_FOUND);
@@ -58,8 +67,6 @@ static void put_done(struct store_req *req)
 	}
 	if (!applied || !put->put.leased)
 		delivery_free(d);
-	p->pending--;
-	p->pending_bytes -= bytes;
 	hand_over(e, p);
 	if (p->pending == 0)
 		p->done(p);

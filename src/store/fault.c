@@ -158,7 +158,8 @@ struct store *fault_wrap(struct store *inner, uint64_t seed)
 
 void fault_set(struct store *s, struct fault_chances chances)
 {
-	check(chances.unavailable_ppm <= PPM && chances.lost_ppm <= PPM && chances.done_lost_ppm <= PPM);
+	check(chances.unavailable_ppm <= PPM && chances.lost_ppm <= PPM &&
+	      chances.done_lost_ppm <= PPM);
 	fault_of(s)->chances = chances;
 }
 

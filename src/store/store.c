@@ -8,13 +8,15 @@ static void req_init(struct store_req *r, enum store_kind kind, void (*done)(str
 	*r = (struct store_req){ .kind = kind, .done = done, .arg = arg };
 }
 
-void step_init(struct step *s, struct move *moves, size_t n, void (*done)(struct store_req *), void *arg)
+void step_init(struct step *s, struct move *moves, size_t n, void (*done)(struct store_req *),
+	       void *arg)
 {
 	*s = (struct step){ .move = moves, .moves = n };
 	req_init(&s->req, STORE_STEP, done, arg);
 }
 
-void claim_init(struct claim *c, size_t max, size_t bytes_max, void (*done)(struct store_req *), void *arg)
+void claim_init(struct claim *c, size_t max, size_t bytes_max, void (*done)(struct store_req *),
+		void *arg)
 {
 	*c = (struct claim){ .max = max, .bytes_max = bytes_max, .next_ms = INT64_MAX };
 	req_init(&c->req, STORE_CLAIM, done, arg);
@@ -126,7 +128,8 @@ void store_close(struct store *s)
 
 const char *store_result_name(enum store_result r)
 {
-	static const char *const name[] = { "pending", "applied", "refused", "unavailable", "unknown" };
+	static const char *const name[] = { "pending", "applied", "refused", "unavailable",
+					    "unknown" };
 
 	check((size_t)r < countof(name));
 	return name[r];
@@ -134,7 +137,8 @@ const char *store_result_name(enum store_result r)
 
 const char *refusal_name(enum refusal r)
 {
-	static const char *const name[] = { "none", "not found", "duplicate", "lease", "version", "limit" };
+	static const char *const name[] = { "none",    "not found", "duplicate", "lease",
+					    "version", "limit",     "id" };
 
 	check((size_t)r < countof(name));
 	return name[r];

@@ -55,26 +55,28 @@ enum store_result { STORE_PENDING, STORE_APPLIED, STORE_REFUSED, STORE_UNAVAILAB
 
 enum refusal {
 	REFUSAL_NONE,
-	REFUSAL_NOT_FOUND,  /* no such message, entry, document or gate */
-	REFUSAL_DUPLICATE,  /* put: the deduplication key is taken; `existing` tells by which message */
-	REFUSAL_LEASE,      /* settle: it is not leased, or under another token (the lease ran out) */
-	REFUSAL_VERSION,    /* doc_put: the document is not at that version */
-	REFUSAL_LIMIT,      /* a count limit given with the move is reached */
+	REFUSAL_NOT_FOUND, /* no such message, entry, document or gate */
+	REFUSAL_DUPLICATE, /* put: the deduplication key is taken; `existing` tells by which message */
+	REFUSAL_LEASE,   /* settle: it is not leased, or under another token (the lease ran out) */
+	REFUSAL_VERSION, /* doc_put: the document is not at that version */
+	REFUSAL_LIMIT,   /* a count limit given with the move is reached */
+	REFUSAL_ID, /* put: another message has that seq (of another process); it needs a new id */
 };
 
 enum store_kind { STORE_STEP, STORE_CLAIM, STORE_SCAN, STORE_TAIL };
 
 struct store_req {
 	struct store_req *next; /* private */
-	uint64_t ticket;        /* private: names it among all requests of its handle; kept when repeated */
-	bool again;             /* private: submitted again after UNKNOWN */
-	enum store_kind kind;   /* set by the *_init functions */
+	uint64_t ticket; /* private: names it among all requests of its handle; kept when repeated */
+	bool again;      /* private: submitted again after UNKNOWN */
+	enum store_kind kind; /* set by the *_init functions */
 	enum store_result result;
-	void (*done)(struct store_req *req); /* on the loop's thread; may submit again, may free req */
+	void (*done)(
+		struct store_req *req); /* on the loop's thread; may submit again, may free req */
 	void *arg;
 };
 
-/* ---- steps ------------------------------------------------------------------------------------------ */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 enum move_kind {
 	MOVE_PUT,        /* a new message */
@@ -83,7 +85,7 @@ enum move_kind {
 	MOVE_DLQ_REMOVE, /* an entry of the dead letter queue */
 	MOVE_DOC_PUT,
 	MOVE_DOC_REMOVE,
-	MOVE_GATE,       /* change a gate by hand */
+	MOVE_GATE, /* change a gate by hand */
 };
 
 struct dlq_id {
@@ -95,22 +97,22 @@ enum settle_to {
 	SETTLE_DELIVERED, /* the message is over and gone */
 	SETTLE_RETRY,     /* again at due_ms, retried + 1 */
 	SETTLE_DEAD,      /* over; goes to the dead letter queue as `dlq`, with `response` */
-	SETTLE_HANDBACK,  /* the attempt did not happen (shutdown): READY again, retried unchanged */
+	SETTLE_HANDBACK, /* the attempt did not happen (shutdown): READY again, retried unchanged */
 };
 
 enum gate_op {
-	GATE_SET,        /* queue: parallelism and paused; user: parallelism. Creates it if absent; a queue that
+	GATE_SET, /* queue: parallelism and paused; user: parallelism. Creates it if absent; a queue that
 			  * nobody set has parallelism 1 */
-	GATE_REMOVE,     /* absent is fine. Queue: the engine cancels the messages in it first; those that are
+	GATE_REMOVE, /* absent is fine. Queue: the engine cancels the messages in it first; those that are
 			  * left are delivered in order, one at a time, out of sight; a put or GATE_SET makes
 			  * it a new queue. Flow key: unpinned and resumed, so that it vanishes when unused.
 			  * User: no cap */
 	GATE_PAUSE,
 	GATE_RESUME,
-	GATE_PIN,        /* parallelism / rate / period_ms as in gate_pin; creates it if absent */
-	GATE_UNPIN,      /* flags */
+	GATE_PIN,   /* parallelism / rate / period_ms as in gate_pin; creates it if absent */
+	GATE_UNPIN, /* flags */
 	GATE_RESET_RATE,
-	GATE_RESET,      /* rate count to 0; a flow key's running attempts no longer count (legacy reset) */
+	GATE_RESET, /* rate count to 0; a flow key's running attempts no longer count (legacy reset) */
 };
 /* A flow key exists from the first put or create with it, as long as it is pinned, paused, has messages, its
  * window is not over, or it was used in the last minute. */
@@ -125,26 +127,26 @@ struct move {
 	union {
 		struct {
 			const struct msg *msg;
-			struct str record;         /* msg_encode(msg) */
-			int64_t due_ms;            /* not before */
-			bool want_lease;           /* logs ACTIVE after `events` when it gets the lease */
-			struct str dedup_key;      /* empty = none */
-			int64_t dedup_until_ms;    /* the key is taken until then */
-			int64_t user_parallelism;  /* the plan's; becomes the user gate's; 0 = no cap */
-			int64_t queues_max;        /* REFUSAL_LIMIT if the queue is new and there are that many; 0 = no limit */
+			struct str record; /* msg_encode(msg) */
+			int64_t due_ms;    /* not before; < INT64_MAX */
+			bool want_lease;   /* logs ACTIVE after `events` when it gets the lease */
+			struct str dedup_key;   /* empty = none */
+			int64_t dedup_until_ms; /* the key is taken until then */
+			int64_t user_parallelism; /* the plan's; becomes the user gate's; 0 = no cap */
+			int64_t queues_max; /* REFUSAL_LIMIT if the queue is new and there are that many; 0 = no limit */
 			/* results */
 			bool leased;
-			uint64_t lease;            /* token when leased */
-			struct msg_id existing;    /* with REFUSAL_DUPLICATE */
+			uint64_t lease;         /* token when leased */
+			struct msg_id existing; /* with REFUSAL_DUPLICATE */
 		} put; /* repeating a put whose message is already there is APPLIED and changes nothing */
 		struct {
 			struct str user;
 			struct msg_id id;
 			uint64_t lease;
 			enum settle_to to;
-			int64_t due_ms;            /* RETRY */
-			struct dlq_id dlq;         /* DEAD; dlq.seq is id.seq */
-			struct str response;       /* DEAD: bytes kept with the entry (core's business) */
+			int64_t due_ms;      /* RETRY */
+			struct dlq_id dlq;   /* DEAD; dlq.seq is id.seq */
+			struct str response; /* DEAD: bytes kept with the entry (core's business) */
 			/* result: a cancel had come meanwhile. With RETRY, DEAD or HANDBACK the message is then
 			 * over: CANCELED was logged in place of `events` and nothing else of the step was done.
 			 * DELIVERED is done like any other */
@@ -166,26 +168,26 @@ struct move {
 			enum doc_kind doc;
 			struct str user, name;
 			struct str value;
-			int64_t version;           /* must be the present one; 0 = must not exist; -1 = any */
-			int64_t count_max;         /* REFUSAL_LIMIT if new and the user has that many of the kind; 0 = none */
-			int64_t due_ms;            /* 0 = never due */
-			int64_t new_version;       /* result; no document ever had it before */
+			int64_t version; /* must be the present one; 0 = must not exist; -1 = any */
+			int64_t count_max; /* REFUSAL_LIMIT if new and the user has that many of the kind; 0 = none */
+			int64_t due_ms;      /* 0 = never due */
+			int64_t new_version; /* result; no document ever had it before */
 		} doc_put;
 		struct {
 			enum doc_kind doc;
-			struct str user, name;     /* REFUSAL_NOT_FOUND when absent */
-			int64_t version;           /* as above; -1 = any */
+			struct str user, name; /* REFUSAL_NOT_FOUND when absent */
+			int64_t version;       /* as above; -1 = any */
 		} doc_remove;
 		struct {
 			struct str user;
 			enum gate_kind gate;
-			struct str name;           /* empty for GATE_USER */
+			struct str name; /* empty for GATE_USER */
 			enum gate_op op;
 			int64_t parallelism, rate, period_ms; /* < 0 = leave alone */
-			int paused;                /* GATE_SET: 0, 1, or -1 = leave alone */
+			int paused; /* GATE_SET: 0, 1, or -1 = leave alone */
 			bool unpin_parallelism, unpin_rate;
-			bool create;               /* create it if absent, else REFUSAL_NOT_FOUND */
-			int64_t count_max;         /* REFUSAL_LIMIT if new and the user has that many of the kind; 0 = none */
+			bool create; /* create it if absent, else REFUSAL_NOT_FOUND */
+			int64_t count_max; /* REFUSAL_LIMIT if new and the user has that many of the kind; 0 = none */
 		} gate;
 	};
 };
@@ -200,9 +202,10 @@ struct step {
 	size_t refused_move; /* index */
 };
 
-void step_init(struct step *s, struct move *moves, size_t n, void (*done)(struct store_req *), void *arg);
+void step_init(struct step *s, struct move *moves, size_t n, void (*done)(struct store_req *),
+	       void *arg);
 
-/* ---- claims ----------------------------------------------------------------------------------------- */
+/* ---- claims ---------------------------------------------------------------------------------- */
 
 struct leased {
 	struct msg_id id;
@@ -233,38 +236,39 @@ struct claim {
 	size_t n;
 	struct due_doc *doc;
 	size_t docs;
-	bool more;          /* work is left that this claim had no room for: messages that could start, or due
+	bool more; /* work is left that this claim had no room for: messages that could start, or due
 			     * documents beyond docs_max when that is not 0 */
-	int64_t next_ms;    /* Unix ms at which something will become due or open by itself; INT64_MAX = nothing known */
+	int64_t next_ms; /* Unix ms at which something will become due or open by itself; INT64_MAX = nothing known */
 };
 
-void claim_init(struct claim *c, size_t max, size_t bytes_max, void (*done)(struct store_req *), void *arg);
+void claim_init(struct claim *c, size_t max, size_t bytes_max, void (*done)(struct store_req *),
+		void *arg);
 
-/* ---- scans ------------------------------------------------------------------------------------------ */
+/* ---- scans ----------------------------------------------------------------------------------- */
 
 enum scan_kind {
 	SCAN_MESSAGE,  /* one message: user, id */
 	SCAN_MESSAGES, /* of a user, by seq, after id.seq */
 	SCAN_DLQ,      /* of a user, after dlq; `descending` allowed; one entry with exact */
-	SCAN_DOCS,     /* of a kind; of a user, names after `name`; of all users when user is empty, by user and
+	SCAN_DOCS, /* of a kind; of a user, names after `name`; of all users when user is empty, by user and
 			* name, after (after_user, name); one document with exact */
-	SCAN_GATES,    /* of a user and kind, names after `name`; one with exact */
+	SCAN_GATES, /* of a user and kind, names after `name`; one with exact */
 };
 
 enum row_state { ROW_SCHEDULED, ROW_READY, ROW_LEASED };
 
 struct scan_row {
-	struct str user, name;  /* docs, gates */
-	struct str record;      /* message record, document value */
-	struct str response;    /* dead letters */
-	struct msg_id id;       /* messages, dead letters */
+	struct str user, name; /* docs, gates */
+	struct str record;     /* message record, document value */
+	struct str response;   /* dead letters */
+	struct msg_id id;      /* messages, dead letters */
 	struct dlq_id dlq;
-	enum row_state state;   /* messages: READY = due but waiting at a gate or for a claim */
-	bool cancelled;         /* messages: leased, and over when the attempt ends */
+	enum row_state state; /* messages: READY = due but waiting at a gate or for a claim */
+	bool cancelled;       /* messages: leased, and over when the attempt ends */
 	int64_t retried, due_ms;
-	int64_t version;        /* docs */
+	int64_t version; /* docs */
 	struct gate gate;
-	int64_t waiting;        /* gates: queue: lag (all messages not ended); flow: wait list size, which a due
+	int64_t waiting; /* gates: queue: lag (all messages not ended); flow: wait list size, which a due
 				 * message joins when it is put or when a claim comes to it: not while the
 				 * user has no slot for it anyway */
 	int64_t created_ms, updated_ms; /* gates */
@@ -276,23 +280,23 @@ struct scan {
 	struct str user, name;
 	struct msg_id id;
 	struct str after_user; /* DOCS of all users */
-	struct dlq_id dlq; /* {0, 0} = from the start (the end when descending) */
+	struct dlq_id dlq;     /* {0, 0} = from the start (the end when descending) */
 	enum doc_kind doc;
 	enum gate_kind gate;
 	bool exact, descending;
-	size_t max;       /* rows, at most 1,000; SCAN_MESSAGES also looks at no more than 10 times that */
+	size_t max; /* rows, at most 1,000; SCAN_MESSAGES also looks at no more than 10 times that */
 	size_t bytes_max; /* of records; one row is always allowed */
 	/* results, in `arena`, which the caller initialises and ends */
 	struct arena arena;
 	struct scan_row *row;
 	size_t rows;
-	bool more;        /* not at the end: go on after the last row, or, for messages, after at_id */
-	struct msg_id at_id;   /* MESSAGES: where it stopped looking (may be past the last row) */
+	bool more; /* not at the end: go on after the last row, or, for messages, after at_id */
+	struct msg_id at_id; /* MESSAGES: where it stopped looking (may be past the last row) */
 };
 
 void scan_init(struct scan *s, enum scan_kind kind, void (*done)(struct store_req *), void *arg);
 
-/* ---- the outbox ------------------------------------------------------------------------------------- */
+/* ---- the outbox ------------------------------------------------------------------------------ */
 
 /* Reads packed events after position `after` (0 = from the start), whole entries up to bytes_max (one is
  * always allowed), and first forgets those up to `trim` for good. */
@@ -303,20 +307,20 @@ struct tail {
 	size_t bytes_max;
 	/* results, in `arena`, which the caller initialises and ends */
 	struct arena arena;
-	struct str events;  /* concatenated */
-	uint64_t last;      /* position of the last entry read; = after when there was none */
+	struct str events; /* concatenated */
+	uint64_t last;     /* position of the last entry read; = after when there was none */
 	bool more;
 };
 
 void tail_init(struct tail *t, uint64_t after, size_t bytes_max, void (*done)(struct store_req *),
 	       void *arg);
 
-/* ---- the port --------------------------------------------------------------------------------------- */
+/* ---- the port -------------------------------------------------------------------------------- */
 
 struct store_info {
-	uint64_t seq_max;      /* greatest seq ever stored, for msg_id_next */
+	uint64_t seq_max; /* greatest seq ever stored, for msg_id_next */
 	int64_t lease_ms;
-	uint64_t outbox_last;  /* position of the last outbox entry */
+	uint64_t outbox_last; /* position of the last outbox entry */
 };
 
 /* A backend embeds struct store as the first member of its own handle. */

@@ -51,10 +51,12 @@ static X509 *make_ca(EVP_PKEY *key, const char *name)
 static X509 *make_cert(struct certs *c, const struct cert_spec *spec, EVP_PKEY *key)
 {
 	X509 *cert = blank(key, "server", spec->from_days, spec->to_days);
-	X509 *issuer = spec->signer == SIGNED_BY_CA ? c->ca : spec->signer == SIGNED_BY_OTHER ? c->other_ca : cert;
-	EVP_PKEY *signer = spec->signer == SIGNED_BY_CA	   ? c->ca_key :
-			   spec->signer == SIGNED_BY_OTHER ? c->other_key :
-							     key;
+	X509 *issuer = spec->signer == SIGNED_BY_CA      ? c->ca
+		       : spec->signer == SIGNED_BY_OTHER ? c->other_ca
+							 : cert;
+	EVP_PKEY *signer = spec->signer == SIGNED_BY_CA      ? c->ca_key
+			   : spec->signer == SIGNED_BY_OTHER ? c->other_key
+							     : key;
 
 	check(X509_set_issuer_name(cert, X509_get_subject_name(issuer)) == 1);
 	add_extension(cert, issuer, NID_subject_alt_name, spec->names);

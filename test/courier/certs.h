@@ -9,17 +9,17 @@
 
 struct certs {
 	EVP_PKEY *ca_key, *other_key;
-	X509 *ca, *other_ca;  /* the other one is trusted by nobody */
-	char dir[200];        /* the test's own */
-	char ca_file[256];    /* PEM of ca */
+	X509 *ca, *other_ca; /* the other one is trusted by nobody */
+	char dir[200];       /* the test's own */
+	char ca_file[256];   /* PEM of ca */
 };
 
 enum cert_signer { SIGNED_BY_CA, SIGNED_BY_OTHER, SIGNED_BY_ITSELF };
 
 struct cert_spec {
-	const char *names;       /* "DNS:localhost,IP:127.0.0.1" */
+	const char *names; /* "DNS:localhost,IP:127.0.0.1" */
 	enum cert_signer signer;
-	int from_days, to_days;  /* relative to now */
+	int from_days, to_days; /* relative to now */
 };
 
 void certs_init(struct certs *c);

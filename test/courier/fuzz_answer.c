@@ -15,7 +15,7 @@ static struct str next_line(struct str *s)
 
 static bool feed_head(struct answer *a, struct str *s)
 {
-	while (s->n > 0 && !(a->head_done && !a->is_interim))
+	while (s->n > 0 && !(a->head_done && !answer_is_interim(a)))
 		if (!answer_head_line(a, next_line(s)))
 			return false;
 	return true;
@@ -38,9 +38,11 @@ static void judge(const struct answer *a)
 	check(a->body_n <= a->body_max && a->body_n <= a->body_cap);
 	check(!a->body_cut || a->body_n == a->body_max);
 	check(a->arena->bytes < 16 << 20);
+	check(!answer_is_whole(a) || a->head_done);
 	for (size_t i = 0; i < a->header.n; i++) {
 		check(a->header.v[i].name.n > 0);
-		check(!str_has_byte(a->header.v[i].name, ':') && !str_has_byte(a->header.v[i].value, '\n'));
+		check(!str_has_byte(a->header.v[i].name, ':') &&
+		      !str_has_byte(a->header.v[i].value, '\n'));
 	}
 }
 

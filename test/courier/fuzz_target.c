@@ -4,9 +4,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct dispatch_limits limits = {
-	.running_max = 1, .dest_running_max = 1, .lanes = 1, .lane_running_max = 1, .lane_dest_max = 1
-};
+static const struct dispatch_limits limits = { .running_max = 1,
+					       .dest_running_max = 1,
+					       .lanes = 1,
+					       .lane_running_max = 1,
+					       .lane_dest_max = 1 };
 
 static void put_and_end(struct dispatch *q, struct str text)
 {

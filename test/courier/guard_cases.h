@@ -199,7 +199,8 @@ static const struct guard_case guard_cases[] = {
 	{ "ff02::1%lo", GUARD_NEVER },
 	{ "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_NEVER },
 	{ "fbff:ffff::", GUARD_NEVER },
-	/* Metadata: AWS, GCP, Azure, Oracle, DigitalOcean and more; ECS; Alibaba; Azure's platform; Scaleway. */
+	/* Metadata: AWS, GCP, Azure, Oracle, DigitalOcean and more; ECS; Alibaba; Azure's platform;
+	 * Scaleway. */
 	{ "169.254.169.254", GUARD_NEVER },
 	{ "2852039166", GUARD_NEVER },
 	{ "0xa9fea9fe", GUARD_NEVER },

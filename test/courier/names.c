@@ -80,7 +80,8 @@ static int resolve_test_name(getaddrinfo_fn *real, struct str name, const char *
 	return rc;
 }
 
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+		struct addrinfo **ret)
 {
 	getaddrinfo_fn *real = (getaddrinfo_fn *)(uintptr_t)dlsym(RTLD_NEXT, "getaddrinfo");
 	struct str name = str_c(node);

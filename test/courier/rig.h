@@ -19,8 +19,8 @@ struct rig {
 struct call {
 	struct courier_req req;
 	struct rig *rig;
-	int done;         /* how often `done` was called */
-	int64_t done_ms;  /* when, on the test's clock */
+	int done;                     /* how often `done` was called */
+	int64_t done_ms;              /* when, on the test's clock */
 	void (*then)(struct call *c); /* called from `done`; NULL = nothing */
 };
 
@@ -29,9 +29,10 @@ struct curl_courier_settings rig_settings(void);
 void rig_open(struct rig *r, struct curl_courier_settings settings);
 void rig_close(struct rig *r);
 
-/* A call to http://127.0.0.1:port/path, 10 s, 1 MB; fields may be changed before call_send. The text is
- * formatted as by printf. */
-struct call *call_new(struct rig *r, const char *method, const char *url_fmt, ...) printf_like(3, 4);
+/* A call to http://127.0.0.1:port/path, 10 s, 1 MB; fields may be changed before call_send. The
+ * text is formatted as by printf. */
+struct call *call_new(struct rig *r, const char *method, const char *url_fmt, ...)
+	printf_like(3, 4);
 void call_header(struct call *c, const char *name, const char *value);
 void call_send(struct call *c);
 void call_free(struct call *c);
@@ -41,12 +42,12 @@ void rig_wait(struct rig *r, int done);
 /* Runs the loop for that long, whatever happens. */
 void rig_run(struct rig *r, int ms);
 /* Runs the loop until the condition holds; fails after 20 s. */
-#define RIG_UNTIL(r, cond)                                                              \
-	do {                                                                            \
-		for (int64_t t_end_ = t_now_ms() + 20000; !(cond); rig_run((r), 2)) {   \
-			if (t_now_ms() > t_end_)                                        \
-				T_FAIL("still not true after 20 s: %s", #cond);         \
-		}                                                                       \
+#define RIG_UNTIL(r, cond)                                                            \
+	do {                                                                          \
+		for (int64_t t_end_ = t_now_ms() + 20000; !(cond); rig_run((r), 2)) { \
+			if (t_now_ms() > t_end_)                                      \
+				T_FAIL("still not true after 20 s: %s", #cond);       \
+		}                                                                     \
 	} while (0)
 
 /* Sends one and waits for it. */

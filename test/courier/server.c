@@ -22,7 +22,7 @@ struct server {
 	void *arg;
 	SSL_CTX *tls;
 	pthread_t acceptor, thread[CONNS_MAX];
-	pthread_mutex_t mutex; /* guards what follows */
+	pthread_mutex_t mutex;  /* guards what follows */
 	int conn_fd[CONNS_MAX]; /* -1 = closed */
 	int connections, open, requests;
 	bool stopping;
@@ -247,8 +247,8 @@ bool conn_request(struct conn *c, struct request *ret_request)
 bool conn_send(struct conn *c, struct str s)
 {
 	while (s.n > 0) {
-		ssize_t n = c->ssl != NULL ? SSL_write(c->ssl, s.p, (int)s.n) :
-					     send(c->fd, s.p, s.n, MSG_NOSIGNAL);
+		ssize_t n = c->ssl != NULL ? SSL_write(c->ssl, s.p, (int)s.n)
+					   : send(c->fd, s.p, s.n, MSG_NOSIGNAL);
 
 		if (n <= 0)
 			return false;

@@ -1,7 +1,7 @@
 /* server.h - destinations that behave as a test wants: a script per connection, on raw sockets.
  *
- * Each connection runs the script in a thread of its own, with blocking calls that end when the server
- * is stopped. It listens on 127.0.0.1, on a port that the system chose.
+ * Each connection runs the script in a thread of its own, with blocking calls that end when the
+ * server is stopped. It listens on 127.0.0.1, on a port that the system chose.
  */
 #ifndef TEST_COURIER_SERVER_H
 #define TEST_COURIER_SERVER_H
@@ -17,15 +17,15 @@ struct server;
 struct conn {
 	struct server *server;
 	int fd;
-	SSL *ssl;       /* NULL for plain */
-	int number;     /* of this connection, from 0 */
-	void *arg;      /* as given to server_start */
+	SSL *ssl;   /* NULL for plain */
+	int number; /* of this connection, from 0 */
+	void *arg;  /* as given to server_start */
 	struct buf in;
-	size_t taken;   /* bytes of `in` that the last request had */
+	size_t taken; /* bytes of `in` that the last request had */
 };
 
 struct request {
-	struct str head;   /* with its empty line */
+	struct str head; /* with its empty line */
 	struct str method, path;
 	struct str body;
 };

@@ -19,79 +19,103 @@ static void once(struct conn *c)
 static const struct {
 	const char *method;
 	struct str answer;
-	int status;          /* 0 = none, then `error` is part of the sentence */
+	int status; /* 0 = none, then `error` is part of the sentence */
 	const char *error;
 	const char *body;
 	const char *header, *value; /* NULL = not looked at; value NULL = absent */
 } answers[] = {
-	{ "POST", STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), 200, NULL, "ok", NULL, NULL },
+	{ "POST", STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), 200, NULL, "ok", NULL,
+	  NULL },
 	{ "POST", STR("HTTP/1.1 204 No Content\r\n\r\n"), 204, NULL, "", NULL, NULL },
-	{ "POST", STR("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"), 304, NULL, "", NULL, NULL },
-	{ "HEAD", STR("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"), 200, NULL, "", "Content-Length", "99" },
+	{ "POST", STR("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"), 304, NULL, "",
+	  NULL, NULL },
+	{ "HEAD", STR("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"), 200, NULL, "",
+	  "Content-Length", "99" },
 	{ "POST", STR("HTTP/1.1 201 \r\nContent-Length: 0\r\n\r\n"), 201, NULL, "", NULL, NULL },
 	{ "POST", STR("HTTP/1.1 202\r\nContent-Length: 0\r\n\r\n"), 202, NULL, "", NULL, NULL },
-	{ "POST", STR("HTTP/1.1 489 Stop\r\nUpstash-NonRetryable-Error: true\r\nContent-Length: 1\r\n\r\nx"),
+	{ "POST",
+	  STR("HTTP/1.1 489 Stop\r\nUpstash-NonRetryable-Error: true\r\nContent-Length: "
+	      "1\r\n\r\nx"),
 	  489, NULL, "x", "Upstash-Nonretryable-Error", "true" },
-	{ "POST", STR("HTTP/1.1 500 Oh\r\nContent-Length: 3\r\n\r\nbad"), 500, NULL, "bad", NULL, NULL },
-	{ "POST", STR("HTTP/1.1 429 No\r\nretry-after: 7\r\nContent-Length: 0\r\n\r\n"), 429, NULL, "",
-	  "Retry-After", "7" },
-	{ "POST", STR("HTTP/1.1 401 Who\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"), 401,
-	  NULL, "", "Www-Authenticate", "Basic realm=x" },
+	{ "POST", STR("HTTP/1.1 500 Oh\r\nContent-Length: 3\r\n\r\nbad"), 500, NULL, "bad", NULL,
+	  NULL },
+	{ "POST", STR("HTTP/1.1 429 No\r\nretry-after: 7\r\nContent-Length: 0\r\n\r\n"), 429, NULL,
+	  "", "Retry-After", "7" },
+	{ "POST",
+	  STR("HTTP/1.1 401 Who\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"),
+	  401, NULL, "", "Www-Authenticate", "Basic realm=x" },
 	/* Redirects are answers like others. */
-	{ "POST", STR("HTTP/1.1 302 Found\r\nLocation: /else\r\nContent-Length: 0\r\n\r\n"), 302, NULL, "",
-	  "Location", "/else" },
-	{ "GET", STR("HTTP/1.1 308 Moved\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"), 308,
-	  NULL, "", NULL, NULL },
+	{ "POST", STR("HTTP/1.1 302 Found\r\nLocation: /else\r\nContent-Length: 0\r\n\r\n"), 302,
+	  NULL, "", "Location", "/else" },
+	{ "GET",
+	  STR("HTTP/1.1 308 Moved\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"),
+	  308, NULL, "", NULL, NULL },
 	/* Interim answers, and what they do not leave behind. */
-	{ "POST", STR("HTTP/1.1 100 Continue\r\nX-A: interim\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+	{ "POST",
+	  STR("HTTP/1.1 100 Continue\r\nX-A: interim\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: "
+	      "2\r\n\r\nok"),
 	  200, NULL, "ok", "X-A", NULL },
 	{ "POST",
-	  STR("HTTP/1.1 103 Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 404 No\r\nX-A: b\r\n"
+	  STR("HTTP/1.1 103 Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 404 "
+	      "No\r\nX-A: b\r\n"
 	      "Content-Length: 1\r\n\r\nz"),
 	  404, NULL, "z", "X-A", "b" },
 	/* How a body ends. */
-	{ "POST", STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3;x=y\r\ncde\r\n0\r\n\r\n"),
+	{ "POST",
+	  STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+	      "chunked\r\n\r\n2\r\nab\r\n3;x=y\r\ncde\r\n0\r\n\r\n"),
 	  200, NULL, "abcde", NULL, NULL },
 	{ "POST",
-	  STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nTrailer: X-T\r\n\r\n1\r\na\r\n0\r\nX-T: 1\r\n\r\n"),
+	  STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nTrailer: "
+	      "X-T\r\n\r\n1\r\na\r\n0\r\nX-T: 1\r\n\r\n"),
 	  200, NULL, "a", "X-T", NULL },
-	{ "POST", STR("HTTP/1.1 200 OK\r\n\r\nuntil the end"), 200, NULL, "until the end", NULL, NULL },
+	{ "POST", STR("HTTP/1.1 200 OK\r\n\r\nuntil the end"), 200, NULL, "until the end", NULL,
+	  NULL },
 	{ "POST", STR("HTTP/1.0 200 OK\r\nX-A: 1\r\n\r\nold"), 200, NULL, "old", "X-A", "1" },
-	{ "POST", STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nmore than said"), 200, NULL, "mo", NULL, NULL },
+	{ "POST", STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nmore than said"), 200, NULL,
+	  "mo", NULL, NULL },
 	/* Headers. */
-	{ "POST", STR("HTTP/1.1 200 OK\r\nx-lower-case:\t v \t\r\nContent-Length: 0\r\n\r\n"), 200, NULL, "",
-	  "X-Lower-Case", "v" },
-	{ "POST", STR("HTTP/1.1 200 OK\r\nX-Empty:\r\nContent-Length: 0\r\n\r\n"), 200, NULL, "", "X-Empty", "" },
-	{ "POST", STR("HTTP/1.1 200 OK\r\nX-Two: a\r\nX-Two: b\r\nContent-Length: 0\r\n\r\n"), 200, NULL, "",
-	  "X-Two", "a" },
-	{ "POST", STR("HTTP/1.1 200 OK\r\nX-Long: a\r\n\tb\r\nContent-Length: 0\r\n\r\n"), 200, NULL, "", "X-Long",
-	  "a b" },
-	{ "POST", STR("HTTP/1.1 200 OK\nX-A: bare lines\nContent-Length: 1\n\nx"), 200, NULL, "x", "X-A",
-	  "bare lines" },
-	{ "POST", STR("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08!"), 200,
-	  NULL, "\x1f\x8b\x08!", "Content-Encoding", "gzip" },
+	{ "POST", STR("HTTP/1.1 200 OK\r\nx-lower-case:\t v \t\r\nContent-Length: 0\r\n\r\n"), 200,
+	  NULL, "", "X-Lower-Case", "v" },
+	{ "POST", STR("HTTP/1.1 200 OK\r\nX-Empty:\r\nContent-Length: 0\r\n\r\n"), 200, NULL, "",
+	  "X-Empty", "" },
+	{ "POST", STR("HTTP/1.1 200 OK\r\nX-Two: a\r\nX-Two: b\r\nContent-Length: 0\r\n\r\n"), 200,
+	  NULL, "", "X-Two", "a" },
+	{ "POST", STR("HTTP/1.1 200 OK\r\nX-Long: a\r\n\tb\r\nContent-Length: 0\r\n\r\n"), 200,
+	  NULL, "", "X-Long", "a b" },
+	{ "POST", STR("HTTP/1.1 200 OK\nX-A: bare lines\nContent-Length: 1\n\nx"), 200, NULL, "x",
+	  "X-A", "bare lines" },
+	{ "POST",
+	  STR("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: "
+	      "4\r\n\r\n\x1f\x8b\x08!"),
+	  200, NULL, "\x1f\x8b\x08!", "Content-Encoding", "gzip" },
 	/* No answer, or none that can be trusted. */
-	{ "POST", STR("HTTP/1.1 200 OK\r\n"), 0, "before its answer was complete: status 200 and 0 bytes", "", NULL,
-	  NULL },
-	{ "POST", STR("HTTP/1.1 200 OK\r\nX-A: b\r\nX-"), 0, "before its answer was complete", "", NULL, NULL },
-	{ "HEAD", STR("HTTP/1.1 200 OK\r\nX-A: b\r\n"), 0, "before its answer was complete", "", NULL, NULL },
-	{ "POST", STR("HTTP/1.1 100 Continue\r\n\r\n"), 0, "before its answer was complete: status 100", "", NULL,
-	  NULL },
+	{ "POST", STR("HTTP/1.1 200 OK\r\n"), 0,
+	  "before its answer was complete: status 200 and 0 bytes", "", NULL, NULL },
+	{ "POST", STR("HTTP/1.1 200 OK\r\nX-A: b\r\nX-"), 0, "before its answer was complete", "",
+	  NULL, NULL },
+	{ "HEAD", STR("HTTP/1.1 200 OK\r\nX-A: b\r\n"), 0, "before its answer was complete", "",
+	  NULL, NULL },
+	{ "POST", STR("HTTP/1.1 100 Continue\r\n\r\n"), 0,
+	  "before its answer was complete: status 100", "", NULL, NULL },
 	{ "POST", STR("HTTP/1.1 1"), 0, "without an answer", "", NULL, NULL },
 	{ "POST", STR(""), 0, "closed the connection without an answer", "", NULL, NULL },
 	{ "POST", STR("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort"), 0,
-	  "closed the connection before its answer was complete: status 200 and 5 bytes", "", NULL, NULL },
+	  "closed the connection before its answer was complete: status 200 and 5 bytes", "", NULL,
+	  NULL },
 	{ "POST", STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"), 0,
-	  "closed the connection before its answer was complete: status 200 and 2 bytes", "", NULL, NULL },
-	{ "POST", STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab"), 0, "broken answer from", "",
-	  NULL, NULL },
+	  "closed the connection before its answer was complete: status 200 and 2 bytes", "", NULL,
+	  NULL },
+	{ "POST", STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab"), 0,
+	  "broken answer from", "", NULL, NULL },
 	{ "POST", STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), 0,
 	  "transfer coding that was not asked for", "", NULL, NULL },
 	{ "POST", STR("SSH-2.0-OpenSSH_9.2\r\n"), 0, "no HTTP answer from", "", NULL, NULL },
 	{ "POST", STR("HTTP/1.1 20 OK\r\n\r\n"), 0, "no HTTP answer from", "", NULL, NULL },
-	{ "POST", STR("HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 0\r\n\r\n"), 0, "no HTTP answer from", "",
-	  NULL, NULL },
-	{ "POST", STR("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"), 0, "no HTTP answer from", "", NULL, NULL },
+	{ "POST", STR("HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 0\r\n\r\n"), 0,
+	  "no HTTP answer from", "", NULL, NULL },
+	{ "POST", STR("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"), 0, "no HTTP answer from",
+	  "", NULL, NULL },
 };
 
 TEST_EACH(reports_what_was_answered, answers)
@@ -172,15 +196,18 @@ static void flood(struct conn *c)
 #define FORTY "0123456789012345678901234567890123456789"
 
 static const struct flood floods[] = {
-	{ STR("HTTP/1.1 200 OK\r\n"), STR("X-Flood: " FORTY "\r\n"), "more than 256 header fields" },
-	{ STR("HTTP/1.1 200 OK\r\n"), STR("X: " FORTY FORTY FORTY FORTY FORTY FORTY FORTY FORTY "\r\n"),
-	  "longer than 64 KB" },
+	{ STR("HTTP/1.1 200 OK\r\n"), STR("X-Flood: " FORTY "\r\n"),
+	  "more than 256 header fields" },
+	{ STR("HTTP/1.1 200 OK\r\n"),
+	  STR("X: " FORTY FORTY FORTY FORTY FORTY FORTY FORTY FORTY "\r\n"), "longer than 64 KB" },
 	{ STR("HTTP/1.1 200 OK\r\nX: "), STR("y\r\n "), "more than 64 folded header lines" },
-	{ STR("HTTP/1.1 200 OK\r\nX: "), STR(FORTY), "a line in the head of its answer is too long" },
+	{ STR("HTTP/1.1 200 OK\r\nX: "), STR(FORTY),
+	  "a line in the head of its answer is too long" },
 	{ STR(FORTY), STR(FORTY), "no HTTP answer from" },
-	{ STR("HTTP/1.1 102 Processing\r\n"), STR("\r\nHTTP/1.1 102 Processing\r\n"), "longer than 64 KB" },
-	{ STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"), STR("X-T: " FORTY "\r\n"),
+	{ STR("HTTP/1.1 102 Processing\r\n"), STR("\r\nHTTP/1.1 102 Processing\r\n"),
 	  "longer than 64 KB" },
+	{ STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"),
+	  STR("X-T: " FORTY "\r\n"), "longer than 64 KB" },
 };
 
 TEST_EACH(breaks_off_an_endless_head, floods)
@@ -202,9 +229,9 @@ TEST_EACH(breaks_off_an_endless_head, floods)
 }
 
 struct large {
-	size_t bytes;  /* of the body */
-	int kind;      /* 0 = Content-Length, 1 = chunked, 2 = until the end */
-	size_t sent;   /* out, once the connection is over */
+	size_t bytes; /* of the body */
+	int kind;     /* 0 = Content-Length, 1 = chunked, 2 = until the end */
+	size_t sent;  /* out, once the connection is over */
 	char piece[64 * 1024];
 };
 
@@ -220,9 +247,11 @@ static void send_large(struct conn *c)
 		conn_fmt(c, "Content-Length: %zu\r\n", l->bytes);
 	conn_fmt(c, l->kind == 1 ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n");
 	for (l->sent = 0; l->sent < l->bytes;) {
-		size_t n = l->bytes - l->sent < sizeof(l->piece) ? l->bytes - l->sent : sizeof(l->piece);
+		size_t n = l->bytes - l->sent < sizeof(l->piece) ? l->bytes - l->sent
+								 : sizeof(l->piece);
 
-		if ((l->kind == 1 && !conn_fmt(c, "%zx\r\n", n)) || !conn_send(c, str_n(l->piece, n)) ||
+		if ((l->kind == 1 && !conn_fmt(c, "%zx\r\n", n)) ||
+		    !conn_send(c, str_n(l->piece, n)) ||
 		    (l->kind == 1 && !conn_send(c, STR("\r\n"))))
 			return;
 		l->sent += n;
@@ -253,13 +282,24 @@ static const struct {
 	size_t bytes, max, kept;
 	int kind;
 } bodies[] = {
-	{ 5, 4, 4, 0 },		  { 5, 5, 5, 0 },	{ 5, 6, 5, 0 },
-	{ 5, 0, 0, 0 },		  { 0, 0, 0, 0 },	{ 5, 4, 4, 1 },
-	{ 5, 5, 5, 1 },		  { 5, 0, 0, 1 },	{ 5, 4, 4, 2 },
-	{ 5, 5, 5, 2 },		  { 0, 0, 0, 2 },	{ 100000, 99999, 99999, 0 },
-	{ 100000, 100000, 100000, 0 }, { 3000000, 5000000, 3000000, 0 },
-	{ 3000000, 5000000, 3000000, 1 }, { 3000000, 5000000, 3000000, 2 },
-	{ 3000000, 2000000, 2000000, 1 }, { 16384, 16384, 16384, 1 },
+	{ 5, 4, 4, 0 },
+	{ 5, 5, 5, 0 },
+	{ 5, 6, 5, 0 },
+	{ 5, 0, 0, 0 },
+	{ 0, 0, 0, 0 },
+	{ 5, 4, 4, 1 },
+	{ 5, 5, 5, 1 },
+	{ 5, 0, 0, 1 },
+	{ 5, 4, 4, 2 },
+	{ 5, 5, 5, 2 },
+	{ 0, 0, 0, 2 },
+	{ 100000, 99999, 99999, 0 },
+	{ 100000, 100000, 100000, 0 },
+	{ 3000000, 5000000, 3000000, 0 },
+	{ 3000000, 5000000, 3000000, 1 },
+	{ 3000000, 5000000, 3000000, 2 },
+	{ 3000000, 2000000, 2000000, 1 },
+	{ 16384, 16384, 16384, 1 },
 	{ 16385, 16384, 16384, 1 },
 };
 
@@ -318,7 +358,8 @@ static void promise(struct conn *c)
 {
 	struct request req;
 
-	if (conn_request(c, &req) && conn_fmt(c, "HTTP/1.1 200 OK\r\nContent-Length: 40000000\r\n\r\nx"))
+	if (conn_request(c, &req) &&
+	    conn_fmt(c, "HTTP/1.1 200 OK\r\nContent-Length: 40000000\r\n\r\nx"))
 		conn_hold(c);
 }
 

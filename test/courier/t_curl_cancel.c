@@ -37,7 +37,8 @@ static struct call *bring_to(struct rig *r, struct server *s, enum moment m)
 	if (m == RESOLVING)
 		c = call_new(r, "POST", "http://slow.test:%d/", server_port(s));
 	else
-		c = call_new(r, "POST", "http://127.0.0.1:%d/%s", server_port(s), m == READING ? "half" : "hold");
+		c = call_new(r, "POST", "http://127.0.0.1:%d/%s", server_port(s),
+			     m == READING ? "half" : "hold");
 	c->req.body = STR("body");
 	call_send(c);
 	if (m == QUEUED)
@@ -197,7 +198,8 @@ TEST_EACH(closes_from_done, closings)
 
 	rig_open(&r, rig_settings());
 	for (int i = 0; i < 20; i++) {
-		c[i] = call_new(&r, "GET", row->answered ? "http://127.0.0.1:%d/" : "nonsense:%d", server_port(s));
+		c[i] = call_new(&r, "GET", row->answered ? "http://127.0.0.1:%d/" : "nonsense:%d",
+				server_port(s));
 		call_send(c[i]);
 	}
 	c[0]->then = close_courier;

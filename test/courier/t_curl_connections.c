@@ -116,7 +116,9 @@ static void say_close(struct conn *c)
 	struct request req;
 
 	if (conn_request(c, &req))
-		conn_send(c, STR("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"));
+		conn_send(
+			c,
+			STR("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"));
 }
 
 static void close_silently(struct conn *c)
@@ -139,8 +141,11 @@ static void reset_silently(struct conn *c)
 static const struct {
 	script_fn script;
 	bool waits; /* for the close to be seen before the next request */
-} closers[] = { { say_close, false },	 { close_silently, false }, { close_silently, true },
-		{ reset_silently, false }, { reset_silently, true } };
+} closers[] = { { say_close, false },
+		{ close_silently, false },
+		{ close_silently, true },
+		{ reset_silently, false },
+		{ reset_silently, true } };
 
 TEST_EACH(goes_on_when_the_server_closes_between_requests, closers)
 {
@@ -198,8 +203,9 @@ static const struct {
 	enum death death;
 	const char *method, *body;
 } deaths[] = {
-	{ DIES_AT_ONCE, "POST", "x" },	  { DIES_AT_ONCE, "POST", "" },	   { DIES_AT_ONCE, "GET", "" },
-	{ DIES_AT_ONCE, "HEAD", "" },	  { DIES_WITH_RESET, "POST", "x" }, { DIES_WITH_RESET, "DELETE", "" },
+	{ DIES_AT_ONCE, "POST", "x" },    { DIES_AT_ONCE, "POST", "" },
+	{ DIES_AT_ONCE, "GET", "" },      { DIES_AT_ONCE, "HEAD", "" },
+	{ DIES_WITH_RESET, "POST", "x" }, { DIES_WITH_RESET, "DELETE", "" },
 };
 
 TEST_EACH(sends_again_when_a_kept_connection_dies_without_an_answer, deaths)
@@ -251,8 +257,8 @@ TEST(sends_a_large_body_again_from_its_beginning)
 	server_stop(s);
 }
 
-/* Answers one request on each of the first `arg` connections, once all of them are there; then nothing
- * ever again. */
+/* Answers one request on each of the first `arg` connections, once all of them are there; then
+ * nothing ever again. */
 static void die_out(struct conn *c)
 {
 	int n = *(const int *)c->arg;

@@ -1,4 +1,5 @@
 /* Many at once: those that never answer beside those that do, and what is left afterwards. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -77,14 +78,14 @@ TEST(serves_others_while_500_never_answer)
 
 	rig_open(&r, rig_settings());
 	before_kb = resident_kb();
-	send_to_silence(&r, silence, 5000);
-	serve_some(&r, s, 1000, &worst_ms);
-	T_EQ_INT(r.done, 1000);
-	T_CHECK(t_now_ms() - begin_ms < 5000);
+	send_to_silence(&r, silence, 4000);
+	serve_some(&r, s, 500, &worst_ms);
+	T_EQ_INT(r.done, 500);
+	T_CHECK(t_now_ms() - begin_ms < 4000);
 	T_CHECK(worst_ms < 1000);
 	T_EQ_INT(server_connections(s), 1);
 	T_CHECK(resident_kb() - before_kb < 64 * 1024);
-	rig_wait(&r, 1000 + SILENT);
+	rig_wait(&r, 500 + SILENT);
 	check_silence(silence);
 	free(silence);
 	rig_close(&r);
@@ -102,7 +103,7 @@ TEST(serves_others_while_one_host_takes_all_it_may)
 	rig_open(&r, rig_settings());
 	for (int i = 0; i < 600; i++) {
 		c[i] = call_new(&r, "GET", "http://127.0.0.1:%d/", port);
-		c[i]->req.timeout_ms = i < 512 ? 4500 : 4000;
+		c[i]->req.timeout_ms = i < 512 ? 3500 : 3000;
 		call_send(c[i]);
 	}
 	serve_some(&r, s, 300, &worst_ms);
@@ -112,7 +113,8 @@ TEST(serves_others_while_one_host_takes_all_it_may)
 	for (int i = 0; i < 600; i++) {
 		T_EQ_INT(c[i]->req.outcome.status, 0);
 		/* 512 is the most to one host; the rest never got to it. */
-		call_failed(c[i], i < 512 ? "no answer from 127.0.0.1:" : "too many requests were running");
+		call_failed(c[i], i < 512 ? "no answer from 127.0.0.1:"
+					  : "too many requests were running");
 		call_free(c[i]);
 	}
 	close(fd);
@@ -146,8 +148,8 @@ static void run_mix(struct rig *r, struct server *s, int dead_port)
 	for (int i = 0; i < 240; i++) {
 		const char *path = paths[i % 6];
 
-		c[i] = call_new(r, i % 2 ? "POST" : "GET", "http://127.0.0.1:%d/%s", i % 17 ? server_port(s) : dead_port,
-				path);
+		c[i] = call_new(r, i % 2 ? "POST" : "GET", "http://127.0.0.1:%d/%s",
+				i % 17 ? server_port(s) : dead_port, path);
 		c[i]->req.timeout_ms = i % 6 == 3 ? 100 : 5000;
 		call_send(c[i]);
 	}
@@ -160,6 +162,12 @@ static void run_mix(struct rig *r, struct server *s, int dead_port)
 	rig_wait(r, done + 240 - cancelled);
 	for (int i = 0; i < 240; i++)
 		call_free(c[i]);
+}
+
+/* What this thread's allocations hold; a sanitizer that keeps its own books gives 0. */
+static long allocated_kb(void)
+{
+	return (long)(mallinfo2().uordblks / 1024);
 }
 
 TEST(leaves_no_descriptors_and_no_memory_behind)
@@ -175,12 +183,13 @@ TEST(leaves_no_descriptors_and_no_memory_behind)
 		run_mix(&r, s, dead_port);
 		if (round == 3) {
 			fds = open_fds();
-			kb = resident_kb();
+			kb = allocated_kb();
 		}
 	}
-	/* How many connections are kept varies with the timing; that it does not grow is what matters. */
+	/* How many connections are kept varies with the timing; that it does not grow is what
+	 * matters. */
 	T_CHECK(open_fds() < fds + 200);
-	T_CHECK(resident_kb() < kb + 20 * 1024);
+	T_CHECK(allocated_kb() < kb + 4 * 1024);
 	rig_close(&r);
 	T_UNTIL(server_open(s) == 0, 10);
 	server_stop(s);

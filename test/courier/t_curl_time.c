@@ -44,7 +44,8 @@ static void drip_head(struct conn *c)
 	struct request req;
 
 	if (conn_request(c, &req))
-		drip(c, STR("HTTP/1.1 200 \r\nX-Long: 0123456789012345678901234567890123456789\r\n"));
+		drip(c,
+		     STR("HTTP/1.1 200 \r\nX-Long: 0123456789012345678901234567890123456789\r\n"));
 	conn_hold(c);
 }
 
@@ -143,8 +144,8 @@ static struct black_hole black_hole_open(void)
 
 		p.fd = h.fd[h.n++] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 		check(p.fd >= 0);
-		if (connect(p.fd, (struct sockaddr *)(void *)&a, sizeof(a)) != 0 && errno == EINPROGRESS &&
-		    poll(&p, 1, 100) == 0)
+		if (connect(p.fd, (struct sockaddr *)(void *)&a, sizeof(a)) != 0 &&
+		    errno == EINPROGRESS && poll(&p, 1, 100) == 0)
 			return h;
 	}
 	T_FAIL("the backlog does not fill");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,14 +36,26 @@ static const struct {
 	{ { "DNS:localhost", SIGNED_BY_CA, -1, 5 }, "localhost", NULL },
 	{ { "IP:127.0.0.1", SIGNED_BY_CA, -1, 5 }, "127.0.0.1", NULL },
 	{ { "DNS:*.x.localhost", SIGNED_BY_CA, -1, 5 }, "a.x.localhost", NULL },
-	{ { "DNS:*.x.localhost", SIGNED_BY_CA, -1, 5 }, "a.b.x.localhost", " is not valid for host a.b.x.localhost" },
-	{ { "DNS:example.com", SIGNED_BY_CA, -1, 5 }, "localhost", " is not valid for host localhost" },
-	{ { "DNS:localhost", SIGNED_BY_CA, -1, 5 }, "127.0.0.1", " is not valid for host 127.0.0.1" },
-	{ { "DNS:127.0.0.1", SIGNED_BY_CA, -1, 5 }, "127.0.0.1", " is not valid for host 127.0.0.1" },
+	{ { "DNS:*.x.localhost", SIGNED_BY_CA, -1, 5 },
+	  "a.b.x.localhost",
+	  " is not valid for host a.b.x.localhost" },
+	{ { "DNS:example.com", SIGNED_BY_CA, -1, 5 },
+	  "localhost",
+	  " is not valid for host localhost" },
+	{ { "DNS:localhost", SIGNED_BY_CA, -1, 5 },
+	  "127.0.0.1",
+	  " is not valid for host 127.0.0.1" },
+	{ { "DNS:127.0.0.1", SIGNED_BY_CA, -1, 5 },
+	  "127.0.0.1",
+	  " is not valid for host 127.0.0.1" },
 	{ { "DNS:localhost", SIGNED_BY_CA, -5, -1 }, "localhost", " has expired" },
 	{ { "DNS:localhost", SIGNED_BY_CA, 1, 5 }, "localhost", " is not valid yet" },
-	{ { "DNS:localhost", SIGNED_BY_ITSELF, -1, 5 }, "localhost", " is self-signed and not trusted here" },
-	{ { "DNS:localhost", SIGNED_BY_OTHER, -1, 5 }, "localhost", " is from an authority that is not trusted here" },
+	{ { "DNS:localhost", SIGNED_BY_ITSELF, -1, 5 },
+	  "localhost",
+	  " is self-signed and not trusted here" },
+	{ { "DNS:localhost", SIGNED_BY_OTHER, -1, 5 },
+	  "localhost",
+	  " is from an authority that is not trusted here" },
 };
 
 TEST_EACH(believes_only_certificates_that_are_good, servers)
@@ -80,17 +93,19 @@ TEST_EACH(believes_only_certificates_that_are_good, servers)
 /* Without a file the system's roots count, and no test authority is among them. */
 TEST(trusts_the_system_when_no_file_is_given)
 {
+	struct curl_courier_settings set;
 	struct certs certs;
 	SSL_CTX *ctx;
 	struct server *s;
 	struct rig r;
 	struct call *c;
 
+	set = rig_settings();
 	unsetenv("SSL_CERT_FILE");
 	certs_init(&certs);
 	ctx = certs_context(&certs, &good);
 	s = server_start_tls(answer_all, NULL, ctx);
-	rig_open(&r, rig_settings());
+	rig_open(&r, set);
 	c = rig_get(&r, "https://localhost:%d/", server_port(s));
 	call_failed(c, "is from an authority that is not trusted here");
 	call_free(c);
@@ -203,7 +218,8 @@ TEST(keeps_tls_connections)
 	certs_done(&certs);
 }
 
-/* One answer, then the connection closes; counts handshakes that went on with an earlier session. */
+/* One answer, then the connection closes; counts handshakes that went on with an earlier
+ * session. */
 static void answer_once(struct conn *c)
 {
 	struct request req;
@@ -298,7 +314,9 @@ struct nginx {
 	int port;
 };
 
-static void write_conf(const struct certs *certs, int port)
+/* "/say" answers without reading a request's body, "/pass" goes on to a server of the test's
+ * own. */
+static void write_conf(const struct certs *certs, int port, int behind_port)
 {
 	char path[300];
 	FILE *f;
@@ -308,20 +326,18 @@ static void write_conf(const struct certs *certs, int port)
 	check(f != NULL);
 	fprintf(f,
 		"daemon off; master_process off; pid %1$s/nginx.pid; error_log stderr crit;\n"
-		"events { worker_connections 512; }\n"
+		"events { worker_connections 1024; }\n"
 		"http { access_log off; client_body_temp_path %1$s; proxy_temp_path %1$s;\n"
 		"fastcgi_temp_path %1$s; uwsgi_temp_path %1$s; scgi_temp_path %1$s;\n"
-		"server { listen 127.0.0.1:%2$d ssl http2; root %1$s; keepalive_requests 100000;\n"
+		"server { listen 127.0.0.1:%2$d ssl http2; root %1$s;\n"
 		"http2_max_concurrent_streams 100;\n"
 		"ssl_certificate %1$s/server.pem; ssl_certificate_key %1$s/server.key;\n"
-		/* Behind a proxy, which reads the whole request first: nginx's own `return` resets the stream
-		 * when the body is not there yet, and libcurl then drops the answer. */
-		"location /say { proxy_pass http://unix:%1$s/say.sock; proxy_set_header X-Say "
-		"\"$connection $server_protocol $request_method $http_x_a\"; }\n"
+		"location /say { return 201 \"$server_protocol $request_method $http_x_a\"; }\n"
 		"location /move { return 302 /say; }\n"
-		"location /large { } }\n"
-		"server { listen unix:%1$s/say.sock; location / { return 201 \"$http_x_say\"; } } }\n",
-		certs->dir, port);
+		"location /pass { proxy_pass http://127.0.0.1:%3$d;\n"
+		"add_header X-Connection $connection; add_header X-Protocol $server_protocol; }\n"
+		"location /large { } } }\n",
+		certs->dir, port, behind_port);
 	fclose(f);
 	snprintf(path, sizeof(path), "%s/large", certs->dir);
 	f = fopen(path, "w");
@@ -332,7 +348,7 @@ static void write_conf(const struct certs *certs, int port)
 }
 
 /* Skips the test where there is no nginx, or one without HTTP/2. */
-static struct nginx nginx_start(struct certs *certs)
+static struct nginx nginx_start(struct certs *certs, int behind_port)
 {
 	struct nginx n;
 	char conf[300];
@@ -343,11 +359,13 @@ static struct nginx nginx_start(struct certs *certs)
 	certs_files(certs, &good);
 	fd = listen_only(1, &n.port);
 	close(fd);
-	write_conf(certs, n.port);
+	write_conf(certs, n.port, behind_port);
 	snprintf(conf, sizeof(conf), "%s/nginx.conf", certs->dir);
 	n.pid = fork();
 	check(n.pid >= 0);
 	if (n.pid == 0) {
+		/* It must not outlive a test that fails. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execl("/usr/sbin/nginx", "nginx", "-p", certs->dir, "-c", conf, (char *)NULL);
 		_exit(127);
 	}
@@ -375,7 +393,7 @@ static void wait_for_nginx(struct rig *r, const struct nginx *n)
 	}
 }
 
-static int distinct(int *v, int n)
+static int distinct(const uint64_t *v, int n)
 {
 	int count = 0;
 
@@ -393,54 +411,60 @@ static void check_h2_burst(struct rig *r, int port)
 {
 	enum { N = 200 };
 	struct call *c[N];
-	int connection[N], done = r->done;
+	uint64_t connection[N];
+	int done = r->done;
 
 	for (int i = 0; i < N; i++) {
-		c[i] = call_new(r, "POST", "https://localhost:%d/say", port);
-		call_header(c[i], "X-A", "b");
+		c[i] = call_new(r, "POST", "https://localhost:%d/pass", port);
 		c[i]->req.body = STR("a body");
 		call_send(c[i]);
 	}
 	rig_wait(r, done + N);
 	for (int i = 0; i < N; i++) {
-		call_answered(c[i], 201);
-		T_CHECK(has_text(c[i]->req.outcome.body, " HTTP/2.0 POST b"));
-		connection[i] = atoi(c[i]->req.outcome.body.p);
+		call_answered(c[i], 200);
+		T_EQ_STR(c[i]->req.outcome.body, "a body");
+		T_EQ_STR(call_answer_header(c[i], "X-Protocol"), "HTTP/2.0");
+		T_CHECK(str_u64(call_answer_header(c[i], "X-Connection"), &connection[i]));
 		call_free(c[i]);
 	}
 	/* Many requests share a connection. */
 	T_CHECK(distinct(connection, N) <= 20);
 }
 
+/* Sends the request's body back. */
+static void echo(struct conn *c)
+{
+	struct request req;
+
+	while (conn_request(c, &req) && conn_answer(c, req.body))
+		continue;
+}
+
 TEST(speaks_http_2_where_it_is_offered)
 {
 	struct curl_courier_settings set = rig_settings();
+	struct server *behind = server_start(echo, NULL);
 	struct certs certs;
 	struct nginx n;
 	struct rig r;
 	struct call *c;
 
 	certs_init(&certs);
-	n = nginx_start(&certs);
+	n = nginx_start(&certs, server_port(behind));
 	set.ca_file = certs.ca_file;
 	rig_open(&r, set);
 	wait_for_nginx(&r, &n);
-	c = call_new(&r, "PUT", "https://localhost:%d/say", n.port);
+	c = call_new(&r, "DELETE", "https://localhost:%d/say", n.port);
 	call_header(c, "x-a", "lower");
 	rig_do(c);
 	call_answered(c, 201);
-	T_CHECK(has_text(c->req.outcome.body, " HTTP/2.0 PUT lower"));
+	T_EQ_STR(c->req.outcome.body, "HTTP/2.0 DELETE lower");
 	T_CHECK(call_answer_header(c, "Content-Length").n > 0);
 	call_free(c);
 	c = call_new(&r, "HEAD", "https://localhost:%d/large", n.port);
 	rig_do(c);
 	call_answered(c, 200);
 	T_EQ_STR(call_answer_header(c, "Content-Length"), "300000");
-	call_free(c);
-	c = call_new(&r, "HEAD", "https://localhost:%d/say", n.port);
-	c->req.body = STR("with a body");
-	rig_do(c);
-	call_answered(c, 201);
 	call_free(c);
 	c = rig_get(&r, "https://localhost:%d/move", n.port);
 	call_answered(c, 302);
@@ -459,7 +483,51 @@ TEST(speaks_http_2_where_it_is_offered)
 	check_h2_burst(&r, n.port);
 	rig_close(&r);
 	nginx_stop(&n);
+	server_stop(behind);
 	certs_done(&certs);
+}
+
+static void post_unwanted(struct rig *r, int port, struct str body)
+{
+	struct call *c[40];
+	int done = r->done;
+
+	for (int i = 0; i < 40; i++) {
+		c[i] = call_new(r, i % 5 == 0 ? "HEAD" : "POST", "https://localhost:%d/say", port);
+		c[i]->req.body = body;
+		call_send(c[i]);
+	}
+	rig_wait(r, done + 40);
+	for (int i = 0; i < 40; i++) {
+		call_answered(c[i], 201);
+		if (i % 5 != 0)
+			T_CHECK(has_text(c[i]->req.outcome.body, " POST "));
+		call_free(c[i]);
+	}
+}
+
+TEST(gets_answers_that_come_before_the_body_is_sent_over_http_2)
+{
+	struct curl_courier_settings set = rig_settings();
+	char *large = xcalloc(1, 300000);
+	struct certs certs;
+	struct nginx n;
+
+	certs_init(&certs);
+	n = nginx_start(&certs, 1);
+	set.ca_file = certs.ca_file;
+	for (int i = 0; i < 8; i++) {
+		struct rig r;
+
+		rig_open(&r, set);
+		wait_for_nginx(&r, &n);
+		post_unwanted(&r, n.port, i % 2 ? STR("a body") : str_n(large, 300000));
+		post_unwanted(&r, n.port, STR("another"));
+		rig_close(&r);
+	}
+	nginx_stop(&n);
+	certs_done(&certs);
+	free(large);
 }
 
 static void cancel_half(struct rig *r, int port)
@@ -496,7 +564,7 @@ TEST(cancels_some_of_many_on_one_http_2_connection)
 	struct rig r;
 
 	certs_init(&certs);
-	n = nginx_start(&certs);
+	n = nginx_start(&certs, 1);
 	set.ca_file = certs.ca_file;
 	rig_open(&r, set);
 	wait_for_nginx(&r, &n);

@@ -102,10 +102,10 @@ TEST(shares_what_is_asked_for_again)
 
 TEST(keeps_the_order_within_a_destination_and_takes_turns_between_them)
 {
-	static const char *const urls[] = { "http://a/1", "http://a/2", "http://a/3", "http://b/1", "http://c/1",
-					    "http://c/2" };
-	static const char *const want[] = { "http://a/1", "http://b/1", "http://c/1", "http://a/2", "http://c/2",
-					    "http://a/3" };
+	static const char *const urls[] = { "http://a/1", "http://a/2", "http://a/3",
+					    "http://b/1", "http://c/1", "http://c/2" };
+	static const char *const want[] = { "http://a/1", "http://b/1", "http://c/1",
+					    "http://a/2", "http://c/2", "http://a/3" };
 	struct dispatch q;
 	struct exchange *x;
 

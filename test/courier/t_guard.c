@@ -46,7 +46,8 @@ TEST(classifies_addresses_however_they_are_written)
 	T_CHECK(n[GUARD_ALLOWED] >= 30 && n[GUARD_PRIVATE] >= 50 && n[GUARD_NEVER] >= 100);
 }
 
-/* Each IPv4 case again inside everything that carries an IPv4 address: never milder than by itself. */
+/* Each IPv4 case again inside everything that carries an IPv4 address: never milder than by
+ * itself. */
 TEST(an_address_inside_another_is_judged_too)
 {
 	static const struct {
@@ -69,7 +70,8 @@ TEST(an_address_inside_another_is_judged_too)
 
 	for (size_t i = 0; i < countof(guard_cases); i++) {
 		struct sockaddr_storage a = address(guard_cases[i].text);
-		const unsigned char *v4 = (const unsigned char *)&((struct sockaddr_in *)(void *)&a)->sin_addr;
+		const unsigned char *v4 =
+			(const unsigned char *)&((struct sockaddr_in *)(void *)&a)->sin_addr;
 
 		/* 0.0.0.1 as a compatible address is ::1. */
 		if (a.ss_family != AF_INET || memcmp(v4, "\0\0\0\1", 4) == 0)
@@ -81,7 +83,8 @@ TEST(an_address_inside_another_is_judged_too)
 			for (int k = 0; k < 4; k++)
 				in6.sin6_addr.s6_addr[carriers[j].at + k] =
 					carriers[j].inverted ? (unsigned char)~v4[k] : v4[k];
-			if (guard_classify((const struct sockaddr *)(const void *)&in6) < guard_cases[i].verdict)
+			if (guard_classify((const struct sockaddr *)(const void *)&in6) <
+			    guard_cases[i].verdict)
 				T_FAIL("%s inside %s is milder than by itself", guard_cases[i].text,
 				       carriers[j].name);
 		}
@@ -95,44 +98,57 @@ TEST(agrees_with_the_list_of_ranges_everywhere)
 		const char *first, *last;
 		enum guard_verdict verdict;
 	} ranges[] = {
-		{ "0.0.0.0", "0.255.255.255", GUARD_NEVER },	 { "1.0.0.0", "9.255.255.255", GUARD_ALLOWED },
-		{ "10.0.0.0", "10.255.255.255", GUARD_PRIVATE }, { "11.0.0.0", "100.63.255.255", GUARD_ALLOWED },
+		{ "0.0.0.0", "0.255.255.255", GUARD_NEVER },
+		{ "1.0.0.0", "9.255.255.255", GUARD_ALLOWED },
+		{ "10.0.0.0", "10.255.255.255", GUARD_PRIVATE },
+		{ "11.0.0.0", "100.63.255.255", GUARD_ALLOWED },
 		{ "100.64.0.0", "100.100.100.199", GUARD_PRIVATE },
 		{ "100.100.100.200", "100.100.100.200", GUARD_NEVER },
 		{ "100.100.100.201", "100.127.255.255", GUARD_PRIVATE },
 		{ "100.128.0.0", "126.255.255.255", GUARD_ALLOWED },
 		{ "127.0.0.0", "127.255.255.255", GUARD_PRIVATE },
-		{ "128.0.0.0", "168.63.129.15", GUARD_ALLOWED }, { "168.63.129.16", "168.63.129.16", GUARD_NEVER },
+		{ "128.0.0.0", "168.63.129.15", GUARD_ALLOWED },
+		{ "168.63.129.16", "168.63.129.16", GUARD_NEVER },
 		{ "168.63.129.17", "169.253.255.255", GUARD_ALLOWED },
 		{ "169.254.0.0", "169.254.255.255", GUARD_NEVER },
 		{ "169.255.0.0", "172.15.255.255", GUARD_ALLOWED },
 		{ "172.16.0.0", "172.31.255.255", GUARD_PRIVATE },
-		{ "172.32.0.0", "191.255.255.255", GUARD_ALLOWED }, { "192.0.0.0", "192.0.0.255", GUARD_NEVER },
-		{ "192.0.1.0", "192.0.1.255", GUARD_ALLOWED },	 { "192.0.2.0", "192.0.2.255", GUARD_NEVER },
-		{ "192.0.3.0", "192.88.98.255", GUARD_ALLOWED }, { "192.88.99.0", "192.88.99.255", GUARD_NEVER },
+		{ "172.32.0.0", "191.255.255.255", GUARD_ALLOWED },
+		{ "192.0.0.0", "192.0.0.255", GUARD_NEVER },
+		{ "192.0.1.0", "192.0.1.255", GUARD_ALLOWED },
+		{ "192.0.2.0", "192.0.2.255", GUARD_NEVER },
+		{ "192.0.3.0", "192.88.98.255", GUARD_ALLOWED },
+		{ "192.88.99.0", "192.88.99.255", GUARD_NEVER },
 		{ "192.88.100.0", "192.167.255.255", GUARD_ALLOWED },
 		{ "192.168.0.0", "192.168.255.255", GUARD_PRIVATE },
 		{ "192.169.0.0", "198.17.255.255", GUARD_ALLOWED },
 		{ "198.18.0.0", "198.19.255.255", GUARD_PRIVATE },
-		{ "198.20.0.0", "198.51.99.255", GUARD_ALLOWED }, { "198.51.100.0", "198.51.100.255", GUARD_NEVER },
-		{ "198.51.101.0", "203.0.112.255", GUARD_ALLOWED }, { "203.0.113.0", "203.0.113.255", GUARD_NEVER },
+		{ "198.20.0.0", "198.51.99.255", GUARD_ALLOWED },
+		{ "198.51.100.0", "198.51.100.255", GUARD_NEVER },
+		{ "198.51.101.0", "203.0.112.255", GUARD_ALLOWED },
+		{ "203.0.113.0", "203.0.113.255", GUARD_NEVER },
 		{ "203.0.114.0", "223.255.255.255", GUARD_ALLOWED },
 		{ "224.0.0.0", "255.255.255.255", GUARD_NEVER },
 	};
 	uint32_t next = 0;
 
 	for (size_t i = 0; i < countof(ranges); i++) {
-		uint32_t first = ntohl(inet_addr(ranges[i].first)), last = ntohl(inet_addr(ranges[i].last));
+		uint32_t first = ntohl(inet_addr(ranges[i].first)),
+			 last = ntohl(inet_addr(ranges[i].last));
 		uint64_t step = 1 + (last - first) / 5000;
 
 		T_EQ_INT(first, next); /* no gap in this test's own list */
 		next = last + 1;
-		for (uint64_t a = first; a <= last; a = a == last ? (uint64_t)last + 1 : a + step > last ? last : a + step) {
+		for (uint64_t a = first; a <= last; a = a == last         ? (uint64_t)last + 1
+							: a + step > last ? last
+									  : a + step) {
 			struct sockaddr_in in = { .sin_family = AF_INET };
 
 			in.sin_addr.s_addr = htonl((uint32_t)a);
-			if (guard_classify((const struct sockaddr *)(const void *)&in) != ranges[i].verdict)
-				T_FAIL("%08x is not classified like %s", (unsigned)a, ranges[i].first);
+			if (guard_classify((const struct sockaddr *)(const void *)&in) !=
+			    ranges[i].verdict)
+				T_FAIL("%08x is not classified like %s", (unsigned)a,
+				       ranges[i].first);
 		}
 	}
 	T_EQ_INT(next, 0);
@@ -164,7 +180,8 @@ TEST(allows_by_verdict_and_setting)
 		T_CHECK((why != NULL) == (v != GUARD_ALLOWED));
 		if (why != NULL) {
 			T_CHECK(why[0] != '\0');
-			T_CHECK(has_text(str_c(why), "the setting allow-private permits it") == (v == GUARD_PRIVATE));
+			T_CHECK(has_text(str_c(why), "the setting allow-private permits it") ==
+				(v == GUARD_PRIVATE));
 		}
 	}
 }

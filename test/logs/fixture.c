@@ -1,8 +1,10 @@
 #include "fixture.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "logs/logfiles.h"
 #include "t.h"
@@ -270,4 +272,17 @@ size_t fixture_files(struct fixture *f, const char *part)
 		n += strstr(entry->d_name, part) != NULL;
 	closedir(dir);
 	return n;
+}
+
+void fixture_copy(const char *from, const char *to)
+{
+	char bytes[65536];
+	int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	ssize_t n;
+
+	T_CHECK(in >= 0 && out >= 0);
+	while ((n = read(in, bytes, sizeof(bytes))) > 0)
+		T_CHECK(write(out, bytes, (size_t)n) == n);
+	close(in);
+	close(out);
 }

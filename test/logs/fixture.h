@@ -68,6 +68,8 @@ size_t fixture_count_all(struct fixture *f, const char *user); /* of the first p
 const char *fixture_id(struct fixture *f, const struct msg *m);
 /* The path of a user's file, or of a file beside it. */
 const char *fixture_path(struct fixture *f, const char *user, const char *ending);
+/* Copies a file, without what is in its WAL. */
+void fixture_copy(const char *from, const char *to);
 /* How many names in the directory have that part. */
 size_t fixture_files(struct fixture *f, const char *part);
 

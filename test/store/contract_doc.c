@@ -101,7 +101,7 @@ CONTRACT(the_number_of_documents_can_be_limited)
 	T_CHECK(DOC_PUT(k, .name = "c", .value = "1", .count_max = 2) > 0);
 }
 
-/* ---- listing ---------------------------------------------------------------------------------------- */
+/* ---- listing --------------------------------------------------------------------------------- */
 
 static struct str list_docs(struct kit *k, const char *user, size_t page)
 {
@@ -114,8 +114,9 @@ static struct str list_docs(struct kit *k, const char *user, size_t page)
 
 		for (size_t i = 0; i < got->rows; i++) {
 			T_EQ_STR(got->row[i].record, "value");
-			all = arena_fmt(&k->arena, "%.*s%s%.*s/%.*s", STR_FMT(all), all.n ? " " : "",
-					STR_FMT(got->row[i].user), STR_FMT(got->row[i].name));
+			all = arena_fmt(&k->arena, "%.*s%s%.*s/%.*s", STR_FMT(all),
+					all.n ? " " : "", STR_FMT(got->row[i].user),
+					STR_FMT(got->row[i].name));
 			s.after_user = got->row[i].user;
 			s.name = got->row[i].name;
 		}
@@ -130,8 +131,10 @@ CONTRACT(documents_are_listed_by_name_of_one_user_or_of_all)
 					      { "", "z" },  { "u", "" },  { "v", "c" } };
 
 	for (size_t i = 0; i < countof(doc); i++) {
-		DOC_PUT(k, .user = doc[i][0], .name = doc[i][1], .value = "value", .kind = DOC_TOPIC);
-		DOC_PUT(k, .user = doc[i][0], .name = doc[i][1], .value = "other", .kind = DOC_META);
+		DOC_PUT(k, .user = doc[i][0], .name = doc[i][1], .value = "value",
+			.kind = DOC_TOPIC);
+		DOC_PUT(k, .user = doc[i][0], .name = doc[i][1], .value = "other",
+			.kind = DOC_META);
 	}
 	for (size_t page = 1; page < 8; page++) {
 		T_EQ_STR(list_docs(k, "u", page), "u/a u/b");
@@ -139,7 +142,7 @@ CONTRACT(documents_are_listed_by_name_of_one_user_or_of_all)
 	}
 }
 
-/* ---- due documents ---------------------------------------------------------------------------------- */
+/* ---- due documents --------------------------------------------------------------------------- */
 
 CONTRACT(due_documents_come_with_claims_until_they_are_handled)
 {
@@ -164,7 +167,8 @@ CONTRACT(due_documents_come_with_claims_until_they_are_handled)
 		T_CHECK(!c->more);
 		T_EQ_INT(c->next_ms, k->now_ms + 400);
 	}
-	T_CHECK(DOC_PUT(k, .name = "d", .value = "value", .version = v, .due_ms = k->now_ms + 900) > 0);
+	T_CHECK(DOC_PUT(k, .name = "d", .value = "value", .version = v, .due_ms = k->now_ms + 900) >
+		0);
 	T_EQ_INT(kit_claim(k, 10)->docs, 0);
 	kit_pass(k, 900);
 	c = kit_claim(k, 10);
@@ -214,7 +218,7 @@ CONTRACT(a_tick_is_one_step_with_what_it_publishes)
 	}
 }
 
-/* ---- the outbox ------------------------------------------------------------------------------------- */
+/* ---- the outbox ------------------------------------------------------------------------------ */
 
 static struct tail tail_read(struct kit *k, uint64_t trim, uint64_t after, size_t bytes_max)
 {

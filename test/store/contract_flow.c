@@ -97,7 +97,8 @@ CONTRACT(a_rate_starts_so_many_per_window)
 
 CONTRACT(a_retry_takes_a_token_too)
 {
-	struct kit_msg m[] = { PUT(k, .flow = "f", .flow_rate = 2, .flow_period_s = 10, .want_lease = true),
+	struct kit_msg m[] = { PUT(k, .flow = "f", .flow_rate = 2, .flow_period_s = 10,
+				   .want_lease = true),
 			       PUT(k, .flow = "f", .flow_rate = 2, .flow_period_s = 10) };
 
 	SETTLE(k, &m[0], SETTLE_RETRY, .delay_ms = 1);
@@ -158,7 +159,8 @@ CONTRACT(a_handed_back_message_is_the_first_of_its_key_again)
 CONTRACT(a_closed_key_does_not_hold_up_others)
 {
 	struct kit_msg m[] = { PUT(k, .flow = "f", .flow_parallelism = 1, .want_lease = true),
-			       PUT(k, .flow = "f", .flow_parallelism = 1), PUT(k, .flow = "g"), PUT(k) };
+			       PUT(k, .flow = "f", .flow_parallelism = 1), PUT(k, .flow = "g"),
+			       PUT(k) };
 
 	T_EQ_STR(kit_started(k, m, 4), "2 3");
 	T_CHECK(PUT(k, .want_lease = true).leased);
@@ -187,7 +189,7 @@ CONTRACT(a_new_setting_acts_on_those_that_wait)
 	T_EQ_STR(kit_started(k, m, 4), "1 2");
 }
 
-/* ---- by hand ---------------------------------------------------------------------------------------- */
+/* ---- by hand --------------------------------------------------------------------------------- */
 
 CONTRACT(a_paused_key_starts_nothing_and_its_window_goes_on)
 {
@@ -286,7 +288,7 @@ CONTRACT(a_reset_forgives_what_runs)
 	T_EQ_STR(kit_started(k, m, 4), "2");
 }
 
-/* ---- how long a key is known ------------------------------------------------------------------------ */
+/* ---- how long a key is known ----------------------------------------------------------------- */
 
 CONTRACT(an_unused_key_vanishes_after_a_while)
 {
@@ -308,7 +310,8 @@ CONTRACT(an_unused_key_vanishes_after_a_while)
 
 CONTRACT(a_key_whose_window_is_not_over_is_known)
 {
-	struct kit_msg m = PUT(k, .flow = "f", .flow_rate = 1, .flow_period_s = 3600, .want_lease = true);
+	struct kit_msg m =
+		PUT(k, .flow = "f", .flow_rate = 1, .flow_period_s = 3600, .want_lease = true);
 
 	SETTLE(k, &m, SETTLE_DELIVERED);
 	for (int i = 0; i < 59; i++) {
@@ -316,7 +319,8 @@ CONTRACT(a_key_whose_window_is_not_over_is_known)
 		T_EQ_INT(kit_claim(k, 1)->n, 0);
 	}
 	T_EQ_INT(flow(k).rate_count, 1);
-	T_CHECK(!PUT(k, .flow = "f", .flow_rate = 1, .flow_period_s = 3600, .want_lease = true).leased);
+	T_CHECK(!PUT(k, .flow = "f", .flow_rate = 1, .flow_period_s = 3600, .want_lease = true)
+			 .leased);
 }
 
 CONTRACT(keys_that_are_pinned_paused_or_scheduled_are_kept)
@@ -347,7 +351,8 @@ CONTRACT(thousands_of_keys_come_and_go)
 
 	k->unchecked = true;
 	for (int i = 0; i < MANY; i++) {
-		struct kit_msg m = PUT(k, .flow = arena_fmt(&k->arena, "key %05d", i).p, .want_lease = true);
+		struct kit_msg m =
+			PUT(k, .flow = arena_fmt(&k->arena, "key %05d", i).p, .want_lease = true);
 
 		T_EQ_INT(SETTLE(k, &m, SETTLE_DELIVERED).result, STORE_APPLIED);
 	}
@@ -363,7 +368,7 @@ CONTRACT(thousands_of_keys_come_and_go)
 	T_EQ_INT(s->rows, 0);
 }
 
-/* ---- with a queue, with the user's limit ------------------------------------------------------------- */
+/* ---- with a queue, with the user's limit ----------------------------------------------------- */
 
 CONTRACT(a_message_passes_its_queue_and_then_its_key)
 {
@@ -406,8 +411,8 @@ CONTRACT(a_token_is_only_taken_with_the_users_slot)
 
 	m[0] = PUT(k, .user_parallelism = 1, .want_lease = true);
 	for (int i = 1; i < 4; i++)
-		m[i] = PUT(k, .user_parallelism = 1, .flow = "f", .flow_rate = 2, .flow_period_s = 10,
-			   .want_lease = true);
+		m[i] = PUT(k, .user_parallelism = 1, .flow = "f", .flow_rate = 2,
+			   .flow_period_s = 10, .want_lease = true);
 	T_CHECK(m[0].leased && !m[1].leased);
 	T_EQ_INT(flow(k).rate_count, 0);
 	kit_pass(k, 60000);

@@ -151,7 +151,7 @@ CONTRACT_ON(several_holders_die_at_once, kit_shared)
 	T_EQ_INT(kit_gate(k, GATE_USER, "")->gate.running, HOLDERS * EACH);
 }
 
-/* ---- lost answers ----------------------------------------------------------------------------------- */
+/* ---- lost answers ---------------------------------------------------------------------------- */
 
 CONTRACT(a_claim_repeated_after_a_lost_answer_gets_what_it_had)
 {

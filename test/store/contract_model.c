@@ -46,7 +46,7 @@ static int some_message(struct play *p, bool leased)
 	return -1;
 }
 
-/* ---- puts ------------------------------------------------------------------------------------------- */
+/* ---- puts ------------------------------------------------------------------------------------ */
 
 static void configure_flow(struct play *p, int user, const struct kit_put *put, int flow)
 {
@@ -100,7 +100,8 @@ static void applied_put(struct play *p, const struct kit_put *put, struct model_
 		bool any = !gate_may_start(&p->w.user[m->user].gate, p->k->now_ms, &at_ms);
 
 		for (int i = 0; i < p->w.msgs - 1 && !any; i++)
-			any = p->w.msg[i].user == m->user && !p->w.msg[i].gone && !p->w.msg[i].leased;
+			any = p->w.msg[i].user == m->user && !p->w.msg[i].gone &&
+			      !p->w.msg[i].leased;
 		T_CHECK(any);
 	}
 }
@@ -147,7 +148,7 @@ static void verb_refused_step(struct play *p)
 	T_CHECK(!moves[0].put.leased && !moves[1].put.leased);
 }
 
-/* ---- claims and ends -------------------------------------------------------------------------------- */
+/* ---- claims and ends ------------------------------------------------------------------------- */
 
 static void verb_claim(struct play *p)
 {
@@ -190,8 +191,9 @@ static void callback_put(struct play *p, int of, struct model_msg *m, struct kit
 
 static void verb_settle(struct play *p)
 {
-	static const enum settle_to to_list[] = { SETTLE_DELIVERED, SETTLE_DELIVERED, SETTLE_DELIVERED,
-						  SETTLE_RETRY,	    SETTLE_DEAD,      SETTLE_HANDBACK };
+	static const enum settle_to to_list[] = { SETTLE_DELIVERED, SETTLE_DELIVERED,
+						  SETTLE_DELIVERED, SETTLE_RETRY,
+						  SETTLE_DEAD,      SETTLE_HANDBACK };
 	int i = some_message(p, true);
 	struct model_msg callback = { 0 };
 	bool with, over, first;
@@ -203,7 +205,8 @@ static void verb_settle(struct play *p)
 
 	if (i < 0)
 		return;
-	how = (struct kit_settle){ .to = to_list[below(p, countof(to_list))], .delay_ms = below(p, 1500) };
+	how = (struct kit_settle){ .to = to_list[below(p, countof(to_list))],
+				   .delay_ms = below(p, 1500) };
 	if (p->w.msg[i].events > MODEL_EVENTS_MAX - 8)
 		how.to = SETTLE_DELIVERED;
 	with = how.to != SETTLE_HANDBACK && p->w.msg[i].root < 0 && chance(p, 30);
@@ -275,7 +278,7 @@ static void verb_dlq_remove(struct play *p)
 	}
 }
 
-/* ---- gates and documents ---------------------------------------------------------------------------- */
+/* ---- gates and documents --------------------------------------------------------------------- */
 
 static void verb_queue(struct play *p)
 {
@@ -340,11 +343,12 @@ static void flow_change(struct play *p, const struct move *m, int user, int flow
 
 static void verb_flow(struct play *p)
 {
-	static const enum gate_op ops[] = { GATE_PIN,	 GATE_UNPIN,  GATE_UNPIN,      GATE_PAUSE,
+	static const enum gate_op ops[] = { GATE_PIN,    GATE_UNPIN,  GATE_UNPIN,      GATE_PAUSE,
 					    GATE_RESUME, GATE_RESUME, GATE_RESET_RATE, GATE_RESET };
 	int user = below(p, MODEL_USERS), flow = below(p, MODEL_FLOWS);
 	struct model_flow *f = model_flow(&p->w, user, flow);
-	struct move m = kit_gate_move(GATE_FLOW, model_flow_name(flow), ops[below(p, countof(ops))]);
+	struct move m =
+		kit_gate_move(GATE_FLOW, model_flow_name(flow), ops[below(p, countof(ops))]);
 	bool there = model_flow_is_visible(&p->w, f);
 	struct step step;
 
@@ -392,7 +396,7 @@ static void verb_doc(struct play *p)
 	p->w.user[user].doc[doc].value = p->value;
 }
 
-/* ---- time and death --------------------------------------------------------------------------------- */
+/* ---- time and death -------------------------------------------------------------------------- */
 
 static void verb_pass(struct play *p)
 {
@@ -456,15 +460,17 @@ static void verb_crash(struct play *p)
 	all_returned(p, NULL);
 }
 
-/* ---- the play --------------------------------------------------------------------------------------- */
+/* ---- the play -------------------------------------------------------------------------------- */
 
 static const struct {
 	int weight;
 	void (*play)(struct play *p);
 } verbs[] = {
-	{ 30, verb_put },  { 22, verb_claim },       { 26, verb_settle }, { 4, verb_cancel }, { 2, verb_late_settle },
-	{ 3, verb_queue }, { 4, verb_flow },	     { 3, verb_doc },	  { 10, verb_pass },  { 1, verb_dlq_remove },
-	{ 1, verb_holder }, { 1, verb_refused_step }, { 1, verb_crash },
+	{ 30, verb_put },       { 22, verb_claim },      { 26, verb_settle },
+	{ 4, verb_cancel },     { 2, verb_late_settle }, { 3, verb_queue },
+	{ 4, verb_flow },       { 3, verb_doc },         { 10, verb_pass },
+	{ 1, verb_dlq_remove }, { 1, verb_holder },      { 1, verb_refused_step },
+	{ 1, verb_crash },
 };
 
 static void play_one(struct play *p)
@@ -531,10 +537,10 @@ static void play(struct kit *k, const struct script *script)
 }
 
 static const struct script scripts[] = {
-	{ &kit_memory, 1, 1500, 0 }, { &kit_memory, 2, 1500, 0 }, { &kit_memory, 3, 1500, 0 },
-	{ &kit_memory, 4, 1500, 0 }, { &kit_memory, 5, 1500, 0 }, { &kit_memory, 6, 1500, 0 },
-	{ &kit_memory, 7, 1500, 0 }, { &kit_memory, 8, 1500, 0 }, { &kit_memory, 9, 1500, 0 },
-	{ &kit_disk, 101, 1000, 0 }, { &kit_disk, 102, 1000, 2 }, { &kit_disk, 103, 500, 20 },
+	{ &kit_memory, 1, 1500, 0 },  { &kit_memory, 2, 1500, 0 }, { &kit_memory, 3, 1500, 0 },
+	{ &kit_memory, 4, 1500, 0 },  { &kit_memory, 5, 1500, 0 }, { &kit_memory, 6, 1500, 0 },
+	{ &kit_memory, 7, 1500, 0 },  { &kit_memory, 8, 1500, 0 }, { &kit_memory, 9, 1500, 0 },
+	{ &kit_disk, 101, 1000, 0 },  { &kit_disk, 102, 1000, 2 }, { &kit_disk, 103, 500, 20 },
 	{ &kit_disk, 104, 300, 100 },
 };
 

@@ -60,8 +60,8 @@ CONTRACT(a_message_that_became_due_comes_before_a_new_one)
 
 CONTRACT(starts_in_the_order_of_becoming_due)
 {
-	struct kit_msg m[] = { PUT(k, .delay_ms = 300), PUT(k, .delay_ms = 100), PUT(k, .delay_ms = 200),
-			       PUT(k, .delay_ms = 100) };
+	struct kit_msg m[] = { PUT(k, .delay_ms = 300), PUT(k, .delay_ms = 100),
+			       PUT(k, .delay_ms = 200), PUT(k, .delay_ms = 100) };
 
 	kit_pass(k, 1000);
 	T_EQ_STR(kit_started(k, m, 4), "1 3 2 0");
@@ -87,7 +87,7 @@ CONTRACT(keeps_records_of_any_size)
 	T_EQ_STR(kit_events(k, &m[5]), "CREATED ACTIVE");
 }
 
-/* ---- deduplication ---------------------------------------------------------------------------------- */
+/* ---- deduplication --------------------------------------------------------------------------- */
 
 CONTRACT(a_taken_key_names_the_first_message)
 {
@@ -125,6 +125,9 @@ CONTRACT(a_key_stays_taken_when_the_message_ends)
 	T_EQ_INT(second.refusal, REFUSAL_DUPLICATE);
 	T_CHECK(second.existing.seq == first.id.seq);
 	T_EQ_INT(PUT(k, .dedup = "cancelled").refusal, REFUSAL_DUPLICATE);
+	/* By its own message it is taken, too: this is not a second one. */
+	T_EQ_INT(PUT(k, .dedup = "key", .id = first.id).result, STORE_APPLIED);
+	T_CHECK(kit_find(k, &first) == NULL);
 }
 
 CONTRACT(expired_keys_are_removed_by_claims)
@@ -143,7 +146,7 @@ CONTRACT(expired_keys_are_removed_by_claims)
 	T_EQ_INT(PUT(k, .dedup = "key 0").result, STORE_APPLIED);
 }
 
-/* ---- limits and repetition -------------------------------------------------------------------------- */
+/* ---- limits and repetition ------------------------------------------------------------------- */
 
 CONTRACT(a_new_queue_over_the_limit_is_refused)
 {
@@ -226,13 +229,14 @@ CONTRACT(a_put_that_never_arrived_is_done_when_repeated)
 	T_CHECK(move.put.leased);
 }
 
-/* ---- steps of several moves ------------------------------------------------------------------------- */
+/* ---- steps of several moves ------------------------------------------------------------------ */
 
 CONTRACT(a_step_happens_as_a_whole)
 {
 	struct kit_msg m[3];
 	struct move moves[] = {
-		kit_put_move(k, &(struct kit_put){ .want_lease = true, .queue = "q", .flow = "f" }, &m[0]),
+		kit_put_move(k, &(struct kit_put){ .want_lease = true, .queue = "q", .flow = "f" },
+			     &m[0]),
 		kit_put_move(k, &(struct kit_put){ .dedup = "key" }, &m[1]),
 		kit_put_move(k, &(struct kit_put){ .user = "v" }, &m[2]),
 	};
@@ -248,7 +252,8 @@ CONTRACT(a_step_whose_last_move_is_refused_leaves_no_trace)
 {
 	struct kit_msg other = PUT(k, .dedup = "taken"), m[4];
 	struct move moves[] = {
-		kit_put_move(k, &(struct kit_put){ .want_lease = true, .queue = "q", .flow = "f" }, &m[0]),
+		kit_put_move(k, &(struct kit_put){ .want_lease = true, .queue = "q", .flow = "f" },
+			     &m[0]),
 		kit_put_move(k, &(struct kit_put){ .dedup = "free", .user = "new" }, &m[1]),
 		kit_gate_move(GATE_FLOW, "g", GATE_PIN),
 		kit_put_move(k, &(struct kit_put){ .queue = "q", .user_parallelism = 7 }, &m[2]),
@@ -293,4 +298,24 @@ CONTRACT(an_empty_step_is_applied)
 	struct step step;
 
 	T_EQ_INT(kit_step(k, &step, NULL, 0), STORE_APPLIED);
+}
+
+CONTRACT(an_id_that_meets_another_messages_is_refused)
+{
+	struct kit_msg first = PUT(k, .want_lease = true), second, later;
+	struct move moves[2];
+	struct step step;
+
+	second = PUT(k, .id = { first.id.seq, first.id.nonce + 1 }, .want_lease = true);
+	T_EQ_INT(second.result, STORE_REFUSED);
+	T_EQ_INT(second.refusal, REFUSAL_ID);
+	T_CHECK(!second.leased);
+	T_EQ_STR(kit_events(k, &first), "CREATED ACTIVE");
+	/* As the second move of a step, it takes the first along. */
+	moves[0] = kit_put_move(k, &(struct kit_put){ .want_lease = true }, &later);
+	moves[1] = kit_put_move(k, &(struct kit_put){ .id = second.id }, &second);
+	T_EQ_INT(kit_step(k, &step, moves, 2), STORE_REFUSED);
+	T_EQ_INT(step.refused_move, 1);
+	T_CHECK(kit_find(k, &later) == NULL);
+	T_EQ_INT(SETTLE(k, &first, SETTLE_DELIVERED).result, STORE_APPLIED);
 }

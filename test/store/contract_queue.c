@@ -133,7 +133,7 @@ CONTRACT(parallelism_can_be_raised_and_lowered)
 	T_EQ_STR(kit_started(k, m, 6), "4");
 }
 
-/* ---- pause ------------------------------------------------------------------------------------------ */
+/* ---- pause ----------------------------------------------------------------------------------- */
 
 CONTRACT(a_paused_queue_starts_nothing)
 {
@@ -192,11 +192,11 @@ CONTRACT(a_parked_retry_can_be_cancelled)
 	T_EQ_STR(kit_started(k, m, 2), "1");
 }
 
-/* ---- callbacks -------------------------------------------------------------------------------------- */
+/* ---- callbacks ------------------------------------------------------------------------------- */
 
 /* Ends an attempt and puts its callback in the same step. */
-static struct kit_msg settle_with_callback(struct kit *k, const struct kit_msg *m, enum settle_to to,
-					   bool settle_first)
+static struct kit_msg settle_with_callback(struct kit *k, const struct kit_msg *m,
+					   enum settle_to to, bool settle_first)
 {
 	struct kit_msg callback;
 	size_t at = settle_first ? 0 : 1;
@@ -205,7 +205,8 @@ static struct kit_msg settle_with_callback(struct kit *k, const struct kit_msg *
 
 	moves[at] = kit_settle_move(k, m, &(struct kit_settle){ .to = to, .delay_ms = 100 });
 	moves[1 - at] = kit_put_move(
-		k, &(struct kit_put){ .queue = "q", .root = m->id.seq, .want_lease = true }, &callback);
+		k, &(struct kit_put){ .queue = "q", .root = m->id.seq, .want_lease = true },
+		&callback);
 	T_EQ_INT(kit_step(k, &step, moves, 2), STORE_APPLIED);
 	callback.leased = moves[1 - at].put.leased;
 	callback.lease = moves[1 - at].put.lease;
@@ -217,7 +218,8 @@ static const bool orders[] = { true, false };
 CONTRACT(the_next_one_waits_for_the_callback)
 {
 	for (size_t i = 0; i < countof(orders); i++) {
-		struct kit_msg m[] = { PUT(k, .queue = "q", .want_lease = true), PUT(k, .queue = "q") };
+		struct kit_msg m[] = { PUT(k, .queue = "q", .want_lease = true),
+				       PUT(k, .queue = "q") };
 		struct kit_msg callback;
 
 		T_CHECK(m[0].leased);
@@ -288,7 +290,8 @@ CONTRACT(a_callback_of_a_message_without_a_queue_waits_for_nobody)
 	struct kit_msg m = PUT(k, .want_lease = true), callback;
 	struct move moves[] = {
 		kit_settle_move(k, &m, &(struct kit_settle){ .to = SETTLE_DELIVERED }),
-		kit_put_move(k, &(struct kit_put){ .root = m.id.seq, .want_lease = true }, &callback),
+		kit_put_move(k, &(struct kit_put){ .root = m.id.seq, .want_lease = true },
+			     &callback),
 	};
 	struct step step;
 
@@ -331,7 +334,7 @@ CONTRACT(a_new_message_takes_no_slot_past_the_line)
 	T_EQ_STR(kit_started(k, m, 4), "1");
 }
 
-/* ---- the queue itself ------------------------------------------------------------------------------- */
+/* ---- the queue itself ------------------------------------------------------------------------ */
 
 CONTRACT(setting_a_queue_creates_and_changes_it)
 {

@@ -17,7 +17,7 @@ CONTRACT_ON(messages_in_every_state_are_there_after_a_crash, kit_durable)
 		PUT(k, .user = "w", .flow = "f", .flow_parallelism = 1),
 	};
 	static const enum row_state state[] = { ROW_READY, ROW_SCHEDULED, ROW_READY, ROW_READY,
-						ROW_READY, ROW_READY,	  ROW_READY };
+						ROW_READY, ROW_READY,     ROW_READY };
 
 	T_CHECK(m[2].leased && m[5].leased);
 	kit_crash(k);
@@ -55,7 +55,8 @@ CONTRACT_ON(queue_slots_outlive_a_crash, kit_durable)
 
 	SETTLE(k, &m[0], SETTLE_RETRY, .delay_ms = 500);
 	moves[0] = kit_settle_move(k, &m[2], &(struct kit_settle){ .to = SETTLE_DELIVERED });
-	moves[1] = kit_put_move(k, &(struct kit_put){ .root = m[2].id.seq, .delay_ms = 100 }, &callback);
+	moves[1] = kit_put_move(k, &(struct kit_put){ .root = m[2].id.seq, .delay_ms = 100 },
+				&callback);
 	T_EQ_INT(kit_step(k, &step, moves, 2), STORE_APPLIED);
 	kit_crash(k);
 	T_EQ_STR(kit_started(k, m, 4), "");
@@ -123,7 +124,8 @@ CONTRACT_ON(a_rate_window_goes_on_after_a_crash, kit_durable)
 	struct kit_msg m[5];
 
 	for (int i = 0; i < 5; i++)
-		m[i] = PUT(k, .flow = "f", .flow_rate = 2, .flow_period_s = 100, .want_lease = true);
+		m[i] = PUT(k, .flow = "f", .flow_rate = 2, .flow_period_s = 100,
+			   .want_lease = true);
 	SETTLE(k, &m[0], SETTLE_DELIVERED);
 	SETTLE(k, &m[1], SETTLE_DELIVERED);
 	kit_pass(k, 99999);

@@ -6,8 +6,8 @@
 #include "base/check.h"
 
 /* Pages through all messages of a user and gives their places in `of`. */
-static struct str list_messages(struct kit *k, const char *user, size_t page, const struct kit_msg *of,
-				size_t n)
+static struct str list_messages(struct kit *k, const char *user, size_t page,
+				const struct kit_msg *of, size_t n)
 {
 	struct scan s = { .kind = SCAN_MESSAGES, .user = str_c(user), .max = page };
 	struct str all = STR("");
@@ -117,7 +117,7 @@ CONTRACT(a_scan_sees_the_steps_before_it_in_its_batch)
 	arena_done(&s.arena);
 }
 
-/* ---- dead letters ----------------------------------------------------------------------------------- */
+/* ---- dead letters ---------------------------------------------------------------------------- */
 
 static struct dlq_id die(struct kit *k, const char *user, size_t record_bytes)
 {
@@ -128,9 +128,12 @@ static struct dlq_id die(struct kit *k, const char *user, size_t record_bytes)
 	return (struct dlq_id){ k->now_ms, m.id.seq };
 }
 
-static struct str list_dlq(struct kit *k, size_t page, bool descending, const struct dlq_id *of, size_t n)
+static struct str list_dlq(struct kit *k, size_t page, bool descending, const struct dlq_id *of,
+			   size_t n)
 {
-	struct scan s = { .kind = SCAN_DLQ, .user = STR("u"), .max = page, .descending = descending };
+	struct scan s = {
+		.kind = SCAN_DLQ, .user = STR("u"), .max = page, .descending = descending
+	};
 	struct str all = STR("");
 	bool more = true;
 
@@ -141,7 +144,8 @@ static struct str list_dlq(struct kit *k, size_t page, bool descending, const st
 		for (size_t i = 0; i < got->rows; i++) {
 			size_t at = 0;
 
-			while (at < n && (of[at].seq != got->row[i].dlq.seq || of[at].ms != got->row[i].dlq.ms))
+			while (at < n && (of[at].seq != got->row[i].dlq.seq ||
+					  of[at].ms != got->row[i].dlq.ms))
 				at++;
 			T_CHECK(at < n);
 			all = arena_fmt(&k->arena, "%.*s%s%zu", STR_FMT(all), all.n ? " " : "", at);
@@ -209,7 +213,7 @@ CONTRACT(a_retry_from_the_dead_letter_queue_is_one_step)
 	T_CHECK(kit_find(k, &m) == NULL);
 }
 
-/* ---- gates ------------------------------------------------------------------------------------------ */
+/* ---- gates ----------------------------------------------------------------------------------- */
 
 CONTRACT(gates_are_listed_by_name)
 {
@@ -221,7 +225,9 @@ CONTRACT(gates_are_listed_by_name)
 		PUT(k, .user = "v", .queue = "x");
 	}
 	for (int kind = GATE_QUEUE; kind <= GATE_FLOW; kind++) {
-		struct scan s = { .kind = SCAN_GATES, .user = STR("u"), .gate = (enum gate_kind)kind, .max = 2 };
+		struct scan s = {
+			.kind = SCAN_GATES, .user = STR("u"), .gate = (enum gate_kind)kind, .max = 2
+		};
 		size_t at = 0;
 		bool more = true;
 
@@ -238,6 +244,9 @@ CONTRACT(gates_are_listed_by_name)
 		}
 		T_EQ_INT(at, countof(sorted));
 	}
-	T_EQ_INT(kit_scan(k, &(struct scan){ .kind = SCAN_GATES, .user = STR("w"), .gate = GATE_QUEUE })->rows,
-		 0);
+	T_EQ_INT(
+		kit_scan(k,
+			 &(struct scan){ .kind = SCAN_GATES, .user = STR("w"), .gate = GATE_QUEUE })
+			->rows,
+		0);
 }

@@ -75,7 +75,8 @@ CONTRACT(dead_goes_to_the_dead_letter_queue)
 	T_EQ_INT(kit_gate(k, GATE_QUEUE, "q")->gate.running, 0);
 }
 
-static const enum settle_to endings[] = { SETTLE_DELIVERED, SETTLE_RETRY, SETTLE_DEAD, SETTLE_HANDBACK };
+static const enum settle_to endings[] = { SETTLE_DELIVERED, SETTLE_RETRY, SETTLE_DEAD,
+					  SETTLE_HANDBACK };
 
 CONTRACT(a_settle_needs_its_lease)
 {
@@ -162,7 +163,7 @@ CONTRACT(a_refused_settle_takes_its_step_along)
 	T_CHECK(!moves[0].put.leased);
 }
 
-/* ---- cancelling ------------------------------------------------------------------------------------- */
+/* ---- cancelling ------------------------------------------------------------------------------ */
 
 CONTRACT(a_cancelled_message_that_waits_is_over)
 {
@@ -217,9 +218,9 @@ CONTRACT(a_cancel_during_an_attempt_waits_for_its_end)
 		T_EQ_INT(s.result, STORE_APPLIED);
 		T_CHECK(s.was_cancelled);
 		T_CHECK(kit_find(k, &m) == NULL);
-		T_EQ_STR(kit_events(k, &m), endings[i] == SETTLE_DELIVERED ?
-						    "CREATED ACTIVE CANCEL_REQUESTED DELIVERED" :
-						    "CREATED ACTIVE CANCEL_REQUESTED CANCELED");
+		T_EQ_STR(kit_events(k, &m), endings[i] == SETTLE_DELIVERED
+						    ? "CREATED ACTIVE CANCEL_REQUESTED DELIVERED"
+						    : "CREATED ACTIVE CANCEL_REQUESTED CANCELED");
 	}
 	T_EQ_INT(kit_scan(k, &(struct scan){ .kind = SCAN_DLQ, .user = STR("u") })->rows, 0);
 	T_EQ_INT(kit_gate(k, GATE_QUEUE, "q")->gate.running, 0);

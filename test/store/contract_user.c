@@ -8,8 +8,8 @@ CONTRACT(a_users_parallelism_bounds_all_that_runs)
 	struct kit_msg m[6];
 
 	for (int i = 0; i < 6; i++)
-		m[i] = PUT(k, .user_parallelism = 2, .want_lease = true, .queue = i == 3 ? "q" : NULL,
-			   .flow = i == 4 ? "f" : NULL);
+		m[i] = PUT(k, .user_parallelism = 2, .want_lease = true,
+			   .queue = i == 3 ? "q" : NULL, .flow = i == 4 ? "f" : NULL);
 	T_CHECK(m[0].leased && m[1].leased && !m[2].leased);
 	T_EQ_INT(kit_gate(k, GATE_USER, "")->gate.running, 2);
 	T_EQ_INT(kit_gate(k, GATE_USER, "")->gate.parallelism_max, 2);
@@ -64,7 +64,7 @@ CONTRACT(a_freed_slot_goes_to_those_who_wait_not_to_a_new_put)
 	T_EQ_STR(kit_started(k, m, 3), "1");
 }
 
-/* ---- turns ------------------------------------------------------------------------------------------ */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 CONTRACT(a_users_backlog_delays_another_by_a_turn)
 {
@@ -157,7 +157,7 @@ CONTRACT(a_mass_of_due_messages_with_a_closed_key_lets_others_through)
 	T_EQ_INT(kit_gate(k, GATE_FLOW, "f")->waiting, MANY);
 }
 
-/* ---- how much a claim takes ------------------------------------------------------------------------- */
+/* ---- how much a claim takes ------------------------------------------------------------------ */
 
 CONTRACT(a_claim_takes_no_more_than_it_may)
 {
@@ -213,7 +213,8 @@ CONTRACT(next_ms_is_the_earliest_of_all)
 CONTRACT(a_clock_that_is_set_back_delays_but_loses_nothing)
 {
 	struct kit_msg m[] = { PUT(k, .delay_ms = 1000), PUT(k, .flow = "f", .flow_rate = 1),
-			       PUT(k, .flow = "f", .flow_rate = 1), PUT(k, .queue = "q", .delay_ms = 500) };
+			       PUT(k, .flow = "f", .flow_rate = 1),
+			       PUT(k, .queue = "q", .delay_ms = 500) };
 
 	kit_pass(k, 1000);
 	T_EQ_INT(kit_claim(k, 0)->n, 0);

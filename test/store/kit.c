@@ -8,7 +8,7 @@
 
 enum { RECORD_LEAST = 30, ANSWER_S = 20, BYTES = 64 << 20 };
 
-/* ---- life ------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void kit_init(struct kit *k, const struct kit_backend *backend)
 {
@@ -124,7 +124,7 @@ enum store_result kit_do(struct kit *k, struct store_req *req)
 	return kit_do_on(k, k->s, req);
 }
 
-/* ---- messages --------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static struct str text(const char *s, const char *otherwise)
 {
@@ -222,9 +222,8 @@ struct move kit_settle_move(struct kit *k, const struct kit_msg *m, const struct
 	move.settle.dlq = (struct dlq_id){ k->now_ms, m->id.seq };
 	move.settle.response = STR("response");
 	if (how->to != SETTLE_HANDBACK)
-		move.events = one_event(k, (struct event){ .state = state[how->to],
-							   .user = m->user,
-							   .id = m->id });
+		move.events = one_event(
+			k, (struct event){ .state = state[how->to], .user = m->user, .id = m->id });
 	return move;
 }
 
@@ -262,7 +261,7 @@ enum store_result kit_step(struct kit *k, struct step *step, struct move *moves,
 	return kit_do(k, &step->req);
 }
 
-/* ---- claims ----------------------------------------------------------------------------------------- */
+/* ---- claims ---------------------------------------------------------------------------------- */
 
 struct claim *kit_claim_on(struct kit *k, struct store *s, size_t max)
 {
@@ -313,7 +312,8 @@ struct str kit_order(struct kit *k, const struct claim *c, const struct kit_msg 
 
 		if (m != NULL)
 			T_EQ_STR(c->leased[i].record, m->record);
-		order = m ? arena_fmt(&k->arena, "%.*s%s%d", STR_FMT(order), i ? " " : "", (int)(m - of))
+		order = m ? arena_fmt(&k->arena, "%.*s%s%d", STR_FMT(order), i ? " " : "",
+				      (int)(m - of))
 			  : arena_fmt(&k->arena, "%.*s%s-", STR_FMT(order), i ? " " : "");
 	}
 	return order;
@@ -342,7 +342,7 @@ size_t kit_lease_all(struct kit *k, struct kit_msg *of, size_t n)
 	return c->n;
 }
 
-/* ---- looking ---------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 struct scan *kit_scan(struct kit *k, struct scan *s)
 {
@@ -363,7 +363,8 @@ struct scan *kit_scan(struct kit *k, struct scan *s)
 
 struct scan_row *kit_find(struct kit *k, const struct kit_msg *m)
 {
-	struct scan *s = kit_scan(k, &(struct scan){ .kind = SCAN_MESSAGE, .user = m->user, .id = m->id });
+	struct scan *s =
+		kit_scan(k, &(struct scan){ .kind = SCAN_MESSAGE, .user = m->user, .id = m->id });
 
 	T_CHECK(s->rows <= 1);
 	if (s->rows == 1)

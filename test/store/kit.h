@@ -28,7 +28,8 @@ struct kit;
 struct kit_backend {
 	const char *name;
 	void (*open)(struct kit *k);
-	void (*kill)(struct kit *k); /* as if the process had died; durable ones: `open` may follow */
+	void (*kill)(
+		struct kit *k); /* as if the process had died; durable ones: `open` may follow */
 	void (*close)(struct kit *k);
 	struct store *(*another)(struct kit *k); /* a second holder; NULL = there can only be one */
 	void (*kill_another)(struct kit *k, struct store *s);
@@ -37,8 +38,12 @@ struct kit_backend {
 
 extern const struct kit_backend kit_memory, kit_disk;
 static const struct kit_backend *const kit_backends[] = { &kit_memory, &kit_disk };
-static const struct kit_backend *const kit_durable[] = { &kit_disk };  /* what was applied outlives a crash */
-static const struct kit_backend *const kit_shared[] = { &kit_memory }; /* several holders at a time */
+static const struct kit_backend *const kit_durable[] = {
+	&kit_disk
+}; /* what was applied outlives a crash */
+static const struct kit_backend *const kit_shared[] = {
+	&kit_memory
+}; /* several holders at a time */
 
 struct kit_arena {
 	struct arena a;
@@ -49,7 +54,7 @@ struct kit {
 	const struct kit_backend *backend;
 	void *state; /* the backend's */
 	struct store *s;
-	sem_t bell;  /* posted by the backend when answers wait */
+	sem_t bell; /* posted by the backend when answers wait */
 	int64_t now_ms;
 	int64_t lease_ms;
 	uint64_t last_seq;
@@ -74,7 +79,7 @@ void kit_run(const struct kit_backend *backend, void (*body)(struct kit *k));
 void kit_init(struct kit *k, const struct kit_backend *backend);
 void kit_done(struct kit *k);
 
-void kit_ring(void *kit); /* a backend's wake */
+void kit_ring(void *kit);                 /* a backend's wake */
 void kit_pass(struct kit *k, int64_t ms); /* time passes, and the store hears of it */
 /* The process dies and another one starts; durable backends only. */
 void kit_crash(struct kit *k);
@@ -87,7 +92,7 @@ enum store_result kit_do_on(struct kit *k, struct store *s, struct store_req *re
 void kit_ignore(struct store_req *req); /* a `done` for what nobody waits for */
 struct arena *kit_arena(struct kit *k); /* a new one, ended with the test */
 
-/* ---- messages --------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 struct kit_put {
 	const char *user; /* "u" */
@@ -98,8 +103,8 @@ struct kit_put {
 	uint64_t root;
 	size_t record_bytes; /* at least some 30 */
 	bool want_lease;
-	struct store *on;    /* another holder */
-	struct msg_id id;    /* seq 0: a new one */
+	struct store *on; /* another holder */
+	struct msg_id id; /* seq 0: a new one */
 };
 
 struct kit_msg {
@@ -153,12 +158,13 @@ size_t kit_lease_all(struct kit *k, struct kit_msg *of, size_t n);
 
 enum store_result kit_step(struct kit *k, struct step *step, struct move *moves, size_t n);
 
-/* ---- looking ---------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 struct scan *kit_scan(struct kit *k, struct scan *s); /* results in an arena of the kit */
-struct scan_row *kit_find(struct kit *k, const struct kit_msg *m); /* NULL = gone */
+struct scan_row *kit_find(struct kit *k, const struct kit_msg *m);               /* NULL = gone */
 struct scan_row *kit_gate(struct kit *k, enum gate_kind kind, const char *name); /* of user "u" */
-enum store_result kit_gate_op(struct kit *k, enum gate_kind kind, const char *name, enum gate_op op);
+enum store_result kit_gate_op(struct kit *k, enum gate_kind kind, const char *name,
+			      enum gate_op op);
 /* Any gate move of user "u"; fields that are not to be changed are -1 by kit_gate_move. */
 struct move kit_gate_move(enum gate_kind kind, const char *name, enum gate_op op);
 /* The states that were logged for a message, in order, with a space between. */

@@ -54,7 +54,7 @@ const char *model_doc_name(int doc)
 	return name[doc];
 }
 
-/* ---- gates ------------------------------------------------------------------------------------------ */
+/* ---- gates ----------------------------------------------------------------------------------- */
 
 struct model_queue *model_queue(struct model *w, int user, int queue)
 {
@@ -87,7 +87,8 @@ bool model_flow_is_visible(const struct model *w, const struct model_flow *f)
 		return false;
 	return f->gate.paused || f->gate.pinned_parallelism || f->gate.pinned_rate ||
 	       flow_has_messages(w, f) || now_ms < f->used_ms + FLOW_KEPT_MS ||
-	       (f->gate.window_start_ms && now_ms < f->gate.window_start_ms + f->gate.rate_period_ms);
+	       (f->gate.window_start_ms &&
+		now_ms < f->gate.window_start_ms + f->gate.rate_period_ms);
 }
 
 struct model_flow *model_flow(struct model *w, int user, int flow)
@@ -130,7 +131,7 @@ static struct gate *flow_gate(struct model *w, const struct model_msg *m)
 	return m->flow < 0 ? NULL : &w->user[m->user].flow[m->flow].gate;
 }
 
-/* ---- queue slots ------------------------------------------------------------------------------------ */
+/* ---- queue slots ----------------------------------------------------------------------------- */
 
 /* A message, or a callback of one, that keeps its group's slot. */
 static bool group_lives(const struct model *w, int root)
@@ -163,7 +164,8 @@ static int64_t slots_held(const struct model *w, int user, int queue)
 	for (int i = 0; i < w->msgs; i++) {
 		const struct model_msg *m = &w->msg[i];
 
-		n += m->root < 0 && m->slot && m->user == user && m->queue == queue && group_lives(w, i);
+		n += m->root < 0 && m->slot && m->user == user && m->queue == queue &&
+		     group_lives(w, i);
 	}
 	return n;
 }
@@ -208,7 +210,7 @@ void model_learn_slots(struct model *w)
 	}
 }
 
-/* ---- who may start ---------------------------------------------------------------------------------- */
+/* ---- who may start --------------------------------------------------------------------------- */
 
 static bool passes_queue(const struct model *w, int i)
 {
@@ -248,8 +250,8 @@ static void check_order(struct model *w, int i)
 	for (int j = 0; j < w->msgs; j++) {
 		struct model_msg *o = &w->msg[j];
 
-		if (o->flow == m->flow && o->user == m->user && o->queue < 0 && o->ord_ms < m->ord_ms &&
-		    may_start(w, j))
+		if (o->flow == m->flow && o->user == m->user && o->queue < 0 &&
+		    o->ord_ms < m->ord_ms && may_start(w, j))
 			T_FAIL("message %d of a flow key started before %d", i, j);
 	}
 }
@@ -282,7 +284,7 @@ void model_start(struct model *w, int i, struct store *holder, uint64_t lease, b
 	w->starts++;
 }
 
-/* ---- what happens to messages ----------------------------------------------------------------------- */
+/* ---- what happens to messages ---------------------------------------------------------------- */
 
 int model_find(const struct model *w, struct msg_id id)
 {
@@ -369,7 +371,7 @@ void model_cancelled(struct model *w, int i)
 		end(w, m, EVENT_CANCELED);
 }
 
-/* ---- judging ---------------------------------------------------------------------------------------- */
+/* ---- judging --------------------------------------------------------------------------------- */
 
 void model_nothing_can_start(struct model *w, int64_t next_ms)
 {
@@ -403,13 +405,15 @@ static void compare_messages(struct model *w, int user)
 	T_CHECK(!s->more);
 	for (int i = 0; i < w->msgs; i++) {
 		struct model_msg *m = &w->msg[i];
-		struct scan_row *row = &s->row[at];
-		enum row_state state = m->leased ? ROW_LEASED :
-				       m->due_ms > w->k->now_ms ? ROW_SCHEDULED : ROW_READY;
+		struct scan_row *row;
+		enum row_state state = m->leased                  ? ROW_LEASED
+				       : m->due_ms > w->k->now_ms ? ROW_SCHEDULED
+								  : ROW_READY;
 
 		if (m->gone || m->user != user)
 			continue;
-		T_CHECK(at++ < s->rows);
+		T_CHECK(at < s->rows);
+		row = &s->row[at++];
 		T_CHECK(row->id.seq == m->m.id.seq && row->id.nonce == m->m.id.nonce);
 		T_EQ_STR(row->record, m->m.record);
 		T_EQ_INT(row->state, state);
@@ -422,8 +426,8 @@ static void compare_messages(struct model *w, int user)
 
 static void compare_dlq(struct model *w, int user)
 {
-	struct scan *s = kit_scan(w->k, &(struct scan){ .kind = SCAN_DLQ,
-							.user = str_c(model_user_name(user)) });
+	struct scan *s = kit_scan(
+		w->k, &(struct scan){ .kind = SCAN_DLQ, .user = str_c(model_user_name(user)) });
 	size_t n = 0;
 
 	for (int i = 0; i < w->msgs; i++) {

@@ -79,7 +79,8 @@ CONTRACT(lives_go_on_by_repeating_what_is_unknown)
 	for (int i = 0; i < MANY; i++) {
 		struct kit_msg m;
 		bool want = i % 2;
-		struct move move = kit_put_move(k, &(struct kit_put){ .want_lease = want, .queue = "q" }, &m);
+		struct move move =
+			kit_put_move(k, &(struct kit_put){ .want_lease = want, .queue = "q" }, &m);
 		struct claim c;
 		struct step step;
 
@@ -111,7 +112,8 @@ static int answered;
 
 static void count_answer(struct store_req *r)
 {
-	T_CHECK(r->result == STORE_UNAVAILABLE || r->result == STORE_UNKNOWN || r->result == STORE_APPLIED);
+	T_CHECK(r->result == STORE_UNAVAILABLE || r->result == STORE_UNKNOWN ||
+		r->result == STORE_APPLIED);
 	answered++;
 }
 

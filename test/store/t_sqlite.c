@@ -40,7 +40,7 @@ static void exec(const char *path, const char *text)
 	sqlite3_close(sql);
 }
 
-/* ---- opening ---------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 TEST(a_second_server_on_the_same_directory_is_refused_with_words)
 {
@@ -109,13 +109,13 @@ TEST(an_empty_file_becomes_a_database)
 	sqlite_db_close(db);
 }
 
-/* ---- queries ---------------------------------------------------------------------------------------- */
+/* ---- queries --------------------------------------------------------------------------------- */
 
 static bool may_scan(size_t statement)
 {
 	switch (statement) {
 	case SQL_BATCH_LAST: /* a walk along the key, cut by LIMIT or at the end of the work */
-	case SQL_BATCH_COUNT:
+	case SQL_BATCH_FIRST:
 	case SQL_HOLDER_NEXT: /* one row */
 	case SQL_HOLDER_LAST:
 		return true;
@@ -143,7 +143,8 @@ TEST(every_statement_finds_its_rows_by_an_index)
 		while (sqlite3_step(s) == SQLITE_ROW) {
 			const char *detail = (const char *)sqlite3_column_text(s, 3);
 
-			if (strncmp(detail, "SCAN ", 5) == 0 && strcmp(detail, "SCAN CONSTANT ROW") != 0)
+			if (strncmp(detail, "SCAN ", 5) == 0 &&
+			    strcmp(detail, "SCAN CONSTANT ROW") != 0)
 				T_FAIL("%s: %s", sqlite_schema_statements[i], detail);
 			if (strstr(detail, "TEMP B-TREE"))
 				T_FAIL("%s: %s", sqlite_schema_statements[i], detail);
@@ -153,7 +154,7 @@ TEST(every_statement_finds_its_rows_by_an_index)
 	sqlite3_close(sql);
 }
 
-/* ---- errors ----------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 /* Files cannot grow beyond that from here on. */
 static void limit_files(rlim_t bytes)
@@ -186,8 +187,10 @@ CONTRACT_ON(a_full_disk_answers_unavailable_and_the_store_goes_on, disk_only)
 	T_CHECK(kit_find(k, &m[failed]) == NULL);
 	/* Time and again, and nothing is half done. */
 	for (int i = 0; i < 3; i++) {
-		T_EQ_INT(PUT(k, .record_bytes = 2000000, .want_lease = true).result, STORE_UNAVAILABLE);
-		T_EQ_INT(SETTLE(k, &m[0], SETTLE_RETRY).result == STORE_PENDING, 0);
+		T_EQ_INT(PUT(k, .record_bytes = 2000000, .want_lease = true).result,
+			 STORE_UNAVAILABLE);
+		T_CHECK(SETTLE(k, &m[0], SETTLE_RETRY, .delay_ms = 1000000).result !=
+			STORE_PENDING);
 	}
 	limit_files(RLIM_INFINITY);
 	for (int i = 1; i < failed; i++) {
@@ -195,7 +198,7 @@ CONTRACT_ON(a_full_disk_answers_unavailable_and_the_store_goes_on, disk_only)
 		T_EQ_INT(SETTLE(k, &m[i], SETTLE_DELIVERED).result, STORE_APPLIED);
 	}
 	T_EQ_INT(SETTLE(k, &delivered, SETTLE_DELIVERED).result, STORE_APPLIED);
-	T_EQ_INT(kit_lease_all(k, &waits, 1) >= 1, 1);
+	T_EQ_INT(kit_lease_all(k, &waits, 1), 1);
 	kit_crash(k);
 	T_CHECK(kit_find(k, &waits) != NULL && kit_find(k, &m[1]) == NULL);
 }
@@ -208,8 +211,10 @@ CONTRACT_ON(one_failed_request_fails_its_whole_batch_and_no_other, disk_only)
 
 	limit_files(1 << 20);
 	for (int i = 0; i < 3; i++) {
-		moves[i] = kit_put_move(
-			k, &(struct kit_put){ .record_bytes = i == 1 ? 4000000 : 0, .want_lease = true }, &m[i]);
+		moves[i] = kit_put_move(k,
+					&(struct kit_put){ .record_bytes = i == 1 ? 4000000 : 0,
+							   .want_lease = true },
+					&m[i]);
 		step_init(&step[i], &moves[i], 1, kit_ignore, NULL);
 	}
 	store_submit(k->s, &step[0].req);
@@ -226,7 +231,7 @@ CONTRACT_ON(one_failed_request_fails_its_whole_batch_and_no_other, disk_only)
 	limit_files(RLIM_INFINITY);
 }
 
-/* ---- death ------------------------------------------------------------------------------------------ */
+/* ---- death ----------------------------------------------------------------------------------- */
 
 struct report {
 	struct msg_id id;
@@ -313,7 +318,7 @@ TEST(what_was_answered_is_there_after_sigkill)
 	kit_done(&k);
 }
 
-/* ---- size ------------------------------------------------------------------------------------------- */
+/* ---- size ------------------------------------------------------------------------------------ */
 
 static struct sqlite_stats stats(struct kit *k)
 {
@@ -350,9 +355,11 @@ CONTRACT(gates_that_nobody_uses_leave_the_memory)
 		for (int j = 0; j < BATCH; j++) {
 			const char *name = arena_fmt(&k->arena, "%d", i + j).p;
 
-			moves[j] = kit_put_move(
-				k, &(struct kit_put){ .flow = name, .queue = j % 50 ? NULL : name, .delay_ms = 100000 },
-				&m[j]);
+			moves[j] = kit_put_move(k,
+						&(struct kit_put){ .flow = name,
+								   .queue = j % 50 ? NULL : name,
+								   .delay_ms = 100000 },
+						&m[j]);
 		}
 		T_EQ_INT(kit_step(k, &step, moves, BATCH), STORE_APPLIED);
 	}

@@ -45,7 +45,8 @@ static void on_settled(struct store_req *r)
 
 static void settle(struct life *l)
 {
-	l->move = kit_settle_move(l->crowd->k, &l->m, &(struct kit_settle){ .to = SETTLE_DELIVERED });
+	l->move =
+		kit_settle_move(l->crowd->k, &l->m, &(struct kit_settle){ .to = SETTLE_DELIVERED });
 	step_init(&l->step, &l->move, 1, on_settled, l);
 	store_submit(l->crowd->k->s, &l->step.req);
 }
@@ -177,7 +178,8 @@ CONTRACT(many_lives_at_once_all_end)
 	}
 	for (int64_t end_ms = t_now_ms() + 20000; c->delivered < LIVES * ROUNDS; turn(c)) {
 		if (t_now_ms() > end_ms)
-			T_FAIL("%d of %d ended, %d by claims", c->delivered, LIVES * ROUNDS, c->claimed);
+			T_FAIL("%d of %d ended, %d by claims", c->delivered, LIVES * ROUNDS,
+			       c->claimed);
 	}
 	while (c->claiming || c->tailing || c->running > 0) {
 		store_flush(k->s, k->now_ms);

@@ -31,7 +31,8 @@ static struct header *new_field(struct answer *a)
 	return &a->header.v[a->header.n++];
 }
 
-/* A line that begins with white space goes on with the value before it. Each copies what came before. */
+/* A line that begins with white space goes on with the value before it. Each copies what came
+ * before. */
 static bool continue_field(struct answer *a, struct str line)
 {
 	struct header *h;
@@ -45,8 +46,8 @@ static bool continue_field(struct answer *a, struct str line)
 	return true;
 }
 
-/* libcurl undoes transfer codings by itself, compressed ones too, which nobody asked for here and which
- * would inflate a small answer into a huge one. */
+/* libcurl undoes transfer codings by itself, compressed ones too, which nobody asked for here and
+ * which would inflate a small answer into a huge one. */
 static bool is_unasked_coding(struct str name, struct str value)
 {
 	return str_ieq(name, STR("Transfer-Encoding")) && !str_ieq(value, STR("chunked")) &&
@@ -87,11 +88,30 @@ static struct str without_line_end(struct str line)
 /* The first line of the answer, or of what follows an interim one. */
 static void begin_head(struct answer *a, struct str status_line)
 {
+	uint64_t status;
+
 	str_cut(&status_line, ' ');
-	a->is_interim = str_starts(status_line, STR("1"));
+	a->status = str_u64(str_sub(status_line, 0, 3), &status) ? (int)status : 0;
 	a->header.n = 0;
 	a->folds = 0;
 	a->head_done = false;
+}
+
+bool answer_is_interim(const struct answer *a)
+{
+	return a->status / 100 == 1;
+}
+
+bool answer_is_whole(const struct answer *a)
+{
+	struct str length = headers_get(&a->header, STR("Content-Length"));
+	uint64_t n;
+
+	if (!a->head_done || answer_is_interim(a))
+		return false;
+	if (a->status == 204 || a->status == 304)
+		return true;
+	return str_u64(length, &n) && a->body_n == n;
 }
 
 bool answer_head_line(struct answer *a, struct str line)
@@ -108,7 +128,7 @@ bool answer_head_line(struct answer *a, struct str line)
 		return true; /* trailers are dropped */
 	if (line.n == 0) {
 		a->head_done = true;
-		a->is_complete = a->ends_with_head && !a->is_interim;
+		a->is_complete = a->ends_with_head && !answer_is_interim(a);
 		return !a->is_complete;
 	}
 	if (line.p[0] == ' ' || line.p[0] == '\t')
@@ -116,8 +136,8 @@ bool answer_head_line(struct answer *a, struct str line)
 	return add_field(a, line);
 }
 
-/* Makes room for `n` more bytes. What is declared is allocated at once while it is small; beyond that
- * memory follows what really arrives, since a declaration costs the sender nothing. */
+/* Makes room for `n` more bytes. What is declared is allocated at once while it is small; beyond
+ * that memory follows what really arrives, since a declaration costs the sender nothing. */
 static void grow_body(struct answer *a, size_t n, int64_t total)
 {
 	size_t cap = a->body_cap * 2;

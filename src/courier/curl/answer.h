@@ -1,7 +1,8 @@
 /* answer.h - gathers a destination's answer into the request's arena, within limits.
  *
- * libcurl hands over header lines and pieces of the body; this is where hostile ones end: too many or
- * too long headers break the answer off, a body is kept up to its limit and then read no further.
+ * libcurl hands over header lines and pieces of the body; this is where hostile ones end: too many
+ * or too long headers break the answer off, a body is kept up to its limit and then read no
+ * further.
  */
 #ifndef COURIER_CURL_ANSWER_H
 #define COURIER_CURL_ANSWER_H
@@ -12,33 +13,38 @@
 #include "core/msg.h"
 
 enum {
-	ANSWER_HEAD_BYTES_MAX = 64 * 1024, /* of all header lines, interim (1xx) answers and trailers included */
+	ANSWER_HEAD_BYTES_MAX = 64 * 1024, /* of all heads, interim ones too, and trailers */
 	ANSWER_FIELDS_MAX = 256,           /* header fields of one head */
 	ANSWER_FOLDS_MAX = 64,             /* lines of one head that go on with the line before */
 };
 
 struct answer {
-	struct arena *arena;  /* the request's */
+	struct arena *arena;   /* the request's */
 	struct headers header; /* of the last head seen; names canonical */
 	size_t fields_cap;
 	int folds;
 	size_t head_bytes;
-	bool head_done;       /* the empty line came; what follows is another head or trailers */
-	bool is_interim;      /* this head's status is 1xx */
-	bool ends_with_head;  /* set by the caller: no body is to be waited for */
-	bool is_complete;     /* so nothing more is read though libcurl expects more */
+	bool head_done;      /* the empty line came; what follows is another head or trailers */
+	int status;          /* of this head; 0 when its first line has none */
+	bool ends_with_head; /* set by the caller: no body is to be waited for */
+	bool is_complete;    /* nothing more is read, whatever libcurl still means to do */
 	char *body;
 	size_t body_n, body_cap, body_max;
-	bool body_cut;        /* there was more than body_max */
-	const char *broken;   /* why it is read no further, a constant sentence fragment; NULL = fine */
+	bool body_cut;      /* there was more than body_max */
+	const char *broken; /* why it is read no further, a part of a sentence; NULL = fine */
 };
 
 void answer_init(struct answer *a, struct arena *arena, size_t body_max);
-/* One header line with its line end, or a status line, or the empty line. False when nothing more should
- * be read: `broken` then says why, or is_complete is true. */
+/* One header line with its line end, or a status line, or the empty line. False when nothing more
+ * should be read: `broken` then says why, or is_complete is true. */
 must_use bool answer_head_line(struct answer *a, struct str line);
 /* A piece of the body. `total` is the declared length of all of it, -1 when unknown. False when the
  * limit is reached and nothing more should be read; `body_cut` is then true. */
 must_use bool answer_body(struct answer *a, struct str piece, int64_t total);
+
+/* An interim answer (1xx) is followed by another. */
+bool answer_is_interim(const struct answer *a);
+/* The head is there, and as much of the body as it declares; false when it declares nothing. */
+bool answer_is_whole(const struct answer *a);
 
 #endif

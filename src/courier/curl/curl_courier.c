@@ -8,11 +8,11 @@
 #include <uv.h>
 
 #include "base/check.h"
-#include "courier/curl/lane.h"
 #include "courier/curl/dispatch.h"
+#include "courier/curl/easy.h"
+#include "courier/curl/lane.h"
 #include "courier/curl/outgoing.h"
 #include "courier/curl/roots.h"
-#include "courier/curl/easy.h"
 #include "courier/curl/sockets.h"
 #include "net/loop.h"
 
@@ -32,14 +32,14 @@ struct curl_courier {
 	int64_t connect_timeout_ms;
 	struct easy_env env;
 	struct sockets sockets;
-	uv_poll_t poll; /* of the epoll set in it */
+	uv_poll_t poll;                        /* of the epoll set in it */
 	struct lane *lane[DISPATCH_LANES_MAX]; /* made when first used */
 	struct dispatch dispatch;
-	struct heap deadlines;  /* of WAITING and RUNNING exchanges */
-	struct list finished;   /* exchanges; `done` is still to be called */
-	struct list pool;       /* of struct easy */
+	struct heap deadlines; /* of WAITING and RUNNING exchanges */
+	struct list finished;  /* exchanges; `done` is still to be called */
+	struct list pool;      /* of struct easy */
 	int pool_n;
-	bool has_changed;       /* since the hook ran */
+	bool has_changed; /* since the hook ran */
 	bool is_closed;
 };
 
@@ -90,7 +90,7 @@ static void finish(struct curl_courier *c, struct exchange *x)
 }
 
 /* Takes a running or waiting exchange out of everything. */
-static void detach(struct curl_courier *c, struct exchange *x)
+static void stop(struct curl_courier *c, struct exchange *x)
 {
 	struct easy *e = x->easy;
 
@@ -101,11 +101,31 @@ static void detach(struct curl_courier *c, struct exchange *x)
 		lane_remove(c->lane[x->lane], e);
 		give_back(c, e);
 	}
+}
+
+static void detach(struct curl_courier *c, struct exchange *x)
+{
+	stop(c, x);
 	target_unref(x->target);
+}
+
+static void wait_for_turn(struct curl_courier *c, struct exchange *x)
+{
+	answer_init(&x->answer, &x->req->arena, x->req->answer_bytes_max);
+	dispatch_put(&c->dispatch, x);
+	heap_insert(&c->deadlines, &x->deadline, x->start_ms + x->req->timeout_ms);
+	c->has_changed = true;
 }
 
 static void end_running(struct curl_courier *c, struct exchange *x, CURLcode code, int64_t limit_ms)
 {
+	if (easy_lost_answer(x->easy, code) && !x->is_resent) {
+		x->is_resent = true;
+		x->dest->avoids_http2 = true;
+		stop(c, x);
+		wait_for_turn(c, x);
+		return;
+	}
 	easy_judge(x->easy, code, limit_ms);
 	detach(c, x);
 	finish(c, x);
@@ -121,7 +141,6 @@ static void start(struct curl_courier *c, struct exchange *x)
 	struct easy *e = take_easy(c);
 
 	easy_load(e, x);
-	x->run_ms = c->now_ms;
 	heap_rekey(&c->deadlines, &x->deadline,
 		   least(x->start_ms + x->req->timeout_ms, c->now_ms + c->connect_timeout_ms));
 	lane_add(lane_of(c, x->lane), e);
@@ -245,7 +264,8 @@ static int64_t on_flush(void *arg, int64_t wall_ms, int64_t mono_ms)
 	c->has_changed = false;
 	run(c);
 	collect(c);
-	/* What `done` led to (new requests, results to store) is the next turn's, which must not wait. */
+	/* What `done` led to (new requests, results to store) is the next turn's, which must not
+	 * wait. */
 	if (deliver(c))
 		return mono_ms;
 	return c->has_changed ? mono_ms : next_wish(c);
@@ -271,16 +291,13 @@ static void send_request(struct courier *base, struct courier_req *req)
 	x->req = req;
 	x->start_ms = c->now_ms;
 	list_init(&x->node);
-	answer_init(&x->answer, &req->arena, req->answer_bytes_max);
 	req->priv = x;
 	req->outcome = (struct outcome){ 0 };
-	c->has_changed = true;
 	if (!outgoing_prepare(x, &c->dispatch, &req->outcome.error)) {
 		finish(c, x);
 		return;
 	}
-	dispatch_put(&c->dispatch, x);
-	heap_insert(&c->deadlines, &x->deadline, x->start_ms + req->timeout_ms);
+	wait_for_turn(c, x);
 }
 
 static void cancel_request(struct courier *base, struct courier_req *req)
@@ -299,7 +316,8 @@ static void cancel_request(struct courier *base, struct courier_req *req)
 
 static void on_poll_closed(uv_handle_t *handle)
 {
-	struct curl_courier *c = container_of((uv_poll_t *)(void *)handle, struct curl_courier, poll);
+	struct curl_courier *c =
+		container_of((uv_poll_t *)(void *)handle, struct curl_courier, poll);
 
 	sockets_done(&c->sockets);
 	free(c);
@@ -344,9 +362,10 @@ static void close_courier(struct courier *base)
 static struct dispatch_limits limits_of(const struct curl_courier_settings *set)
 {
 	struct dispatch_limits l = {
-		.running_max = set->connections_max > 0 ? set->connections_max : CONNECTIONS_DEFAULT,
-		.dest_running_max = set->host_connections_max > 0 ? set->host_connections_max :
-								    HOST_CONNECTIONS_DEFAULT,
+		.running_max =
+			set->connections_max > 0 ? set->connections_max : CONNECTIONS_DEFAULT,
+		.dest_running_max = set->host_connections_max > 0 ? set->host_connections_max
+								  : HOST_CONNECTIONS_DEFAULT,
 	};
 
 	l.lanes = l.running_max / LANE_CONNECTIONS_MIN;
@@ -368,7 +387,8 @@ static CURLSH *new_share(void)
 	return share;
 }
 
-/* Names are resolved without blocking, TLS is OpenSSL's: both are properties of the libcurl found. */
+/* Names are resolved without blocking, TLS is OpenSSL's: both are properties of the libcurl
+ * found. */
 static bool check_libcurl(char ret_error[200])
 {
 	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
@@ -393,13 +413,14 @@ static void watch_loop(struct curl_courier *c)
 	loop_on_flush(c->loop, on_flush, c);
 }
 
-static void set_up(struct curl_courier *c, const struct curl_courier_settings *set, struct roots *roots)
+static void set_up(struct curl_courier *c, const struct curl_courier_settings *set,
+		   struct roots *roots)
 {
 	static const struct courier_ops ops = { send_request, cancel_request, close_courier };
 
 	c->courier.ops = &ops;
-	c->connect_timeout_ms = set->connect_timeout_ms > 0 ? set->connect_timeout_ms :
-							      CONNECT_TIMEOUT_DEFAULT_MS;
+	c->connect_timeout_ms =
+		set->connect_timeout_ms > 0 ? set->connect_timeout_ms : CONNECT_TIMEOUT_DEFAULT_MS;
 	c->env = (struct easy_env){ .guard = set->guard,
 				    .roots = roots,
 				    .sockets = &c->sockets,
@@ -420,7 +441,8 @@ struct courier *curl_courier_open(struct loop *loop, const struct curl_courier_s
 
 	signal(SIGPIPE, SIG_IGN);
 	check(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-	if (!check_libcurl(ret_error) || (roots = roots_load(settings->ca_file, ret_error)) == NULL) {
+	if (!check_libcurl(ret_error) ||
+	    (roots = roots_load(settings->ca_file, ret_error)) == NULL) {
 		curl_global_cleanup();
 		return NULL;
 	}

@@ -4,13 +4,17 @@
  *	         checked      order and    libcurl at work     in the
  *	                      limits                           request's arena
  *
- * Everything happens on the loop's thread, in two places: when the watched sockets have events, and in a
- * hook at the end of each turn, which starts what was sent and looks at deadlines. Plain HTTP is 1.1,
- * over TLS HTTP/2 is used where the destination offers it. A request whose kept connection turns out to
- * be closed, without a byte of an answer, is sent once more on a new one.
+ * Everything happens on the loop's thread, in two places: when the watched sockets have events, and
+ * in a hook at the end of each turn, which starts what was sent and looks at deadlines. Plain HTTP
+ * is 1.1, over TLS HTTP/2 is used where the destination offers it.
  *
- * The headers that frame a message or belong to a connection (Host, Content-Length, Transfer-Encoding,
- * Connection, Expect and the like) are the courier's own; such ones in a request are left out.
+ * A request is sent once more in two cases. Its kept connection turns out to be closed, without a
+ * line of an answer: on a new connection. It was answered over HTTP/2 before its body was sent, and
+ * libcurl lost the answer: over HTTP/1.1.
+ *
+ * The headers that frame a message or belong to a connection (Host, Content-Length,
+ * Transfer-Encoding, Connection, Expect and the like) are the courier's own; such ones in a request
+ * are left out.
  */
 #ifndef COURIER_CURL_COURIER_H
 #define COURIER_CURL_COURIER_H
@@ -23,15 +27,17 @@ struct loop;
 
 struct curl_courier_settings {
 	struct guard guard;
-	const char *ca_file;        /* PEM file of trusted roots; NULL = SSL_CERT_FILE's or the system's (app/ resolves the variable) */
+	/* PEM file of trusted roots; NULL = where OpenSSL looks (SSL_CERT_FILE, the system's). */
+	const char *ca_file;
 	int connections_max;        /* open at once in all; 0 = 4,096 */
 	int host_connections_max;   /* to one host; 0 = 512 */
 	int64_t connect_timeout_ms; /* 0 = 10,000; never longer than the request's own */
 };
 
-/* NULL with a one-line reason when the settings cannot work (a CA file that cannot be read). The process
- * must ignore SIGPIPE from then on; this call sees to it. */
-must_use struct courier *curl_courier_open(struct loop *loop, const struct curl_courier_settings *settings,
+/* NULL with a one-line reason when the settings cannot work (a CA file that cannot be read). The
+ * process must ignore SIGPIPE from then on; this call sees to it. */
+must_use struct courier *curl_courier_open(struct loop *loop,
+					   const struct curl_courier_settings *settings,
 					   char ret_error[200]);
 
 #endif

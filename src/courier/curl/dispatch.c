@@ -69,13 +69,15 @@ static void sort_in(struct dispatch *q, struct dest *d)
 	}
 }
 
-/* The host and port in a URL with a scheme of scheme_n letters: "http://user:pw@Host/path" -> "Host". */
+/* The host and port in a URL with a scheme of scheme_n letters: "http://user:pw@Host/path" ->
+ * "Host". */
 static struct str authority_of(struct str url, size_t scheme_n)
 {
 	struct str s = str_from(url, scheme_n + 3);
 	size_t end = 0, at;
 
-	while (end < s.n && s.p[end] != '/' && s.p[end] != '?' && s.p[end] != '#' && s.p[end] != '\\')
+	while (end < s.n && s.p[end] != '/' && s.p[end] != '?' && s.p[end] != '#' &&
+	       s.p[end] != '\\')
 		end++;
 	s = str_sub(s, 0, end);
 	while ((at = str_find(s, '@', 0)) != SIZE_MAX)
@@ -140,7 +142,8 @@ static bool is_http(struct str url)
 	return str_istarts(url, STR("http://")) || str_istarts(url, STR("https://"));
 }
 
-struct target *dispatch_target(struct dispatch *q, struct str text, struct dest **ret_dest, const char **ret_why)
+struct target *dispatch_target(struct dispatch *q, struct str text, struct dest **ret_dest,
+			       const char **ret_why)
 {
 	struct dest *d = NULL;
 	struct target *u;
@@ -174,8 +177,8 @@ void dispatch_put(struct dispatch *q, struct exchange *x)
 	sort_in(q, d);
 }
 
-/* The first lane on the destination's own way around that has room, for it and at all. Always beginning
- * at the same place makes it find the connections it used before. */
+/* The first lane on the destination's own way around that has room, for it and at all. Always
+ * beginning at the same place makes it find the connections it used before. */
 static int choose_lane(const struct dispatch *q, const struct dest *d)
 {
 	int first = (int)(d->hash % (uint64_t)q->limits.lanes), least = first;

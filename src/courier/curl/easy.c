@@ -8,20 +8,16 @@
 #include "base/check.h"
 #include "courier/curl/dispatch.h"
 #include "courier/curl/roots.h"
-#include "courier/curl/target.h"
 #include "courier/curl/sockets.h"
+#include "courier/curl/target.h"
 
 enum {
 	READ_BYTES = 16 * 1024,  /* libcurl's buffer of a running request */
 	WRITE_BYTES = 16 * 1024, /* and the one for TLS and large bodies */
 };
 
-/* libcurl adds these headers unless they are mentioned. */
-static const struct curl_slist no_expect = { (char *)"Expect:", NULL };
-static const struct curl_slist no_type = { (char *)"Content-Type:", (struct curl_slist *)&no_expect };
-static const struct curl_slist no_accept = { (char *)"Accept:", (struct curl_slist *)&no_type };
-
-/* Options are constants and handles are valid here, so that setting one fails only for want of memory. */
+/* Options are constants and handles are valid here, so that setting one fails only for want of
+ * memory. */
 #define set(e, option, value) check(curl_easy_setopt((e)->curl, (option), (value)) == CURLE_OK)
 
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
@@ -30,7 +26,6 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 	const char *why;
 
 	e->dialled = true;
-	e->is_spent |= e->wants_fresh;
 	memset(&e->tried, 0, sizeof(e->tried));
 	if (addr->addrlen <= sizeof(e->tried))
 		memcpy(&e->tried, &addr->addr, addr->addrlen);
@@ -54,18 +49,21 @@ static void keep_socket(struct easy *e)
 {
 	curl_socket_t fd;
 
-	if (curl_easy_getinfo(e->curl, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK && fd != CURL_SOCKET_BAD)
+	if (curl_easy_getinfo(e->curl, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
+	    fd != CURL_SOCKET_BAD)
 		sockets_keep(e->env->sockets, fd);
 }
 
-/* A connection is there and the request about to be written. When it is one that was used before and
- * turns out to be dead, libcurl sends the request again, and might do so on the next dead one, five
- * times over. This makes the second try use a new connection, which is then the last. */
+/* A connection is there and the request about to be written. When it is one that was used before
+ * and turns out to be dead, libcurl sends the request again, and might do so on the next dead one,
+ * five times over. This makes the second try use a new connection, which is then the last. */
 static int on_ready(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
 {
 	struct easy *e = arg;
 
 	dispatch_opened(e->env->dispatch, e->x, *e->env->now_ms);
+	e->is_spent |= e->was_ready;
+	e->was_ready = true;
 	if (e->dialled) {
 		keep_socket(e);
 	} else if (!e->wants_fresh) {
@@ -75,20 +73,38 @@ static int on_ready(void *arg, char *peer_ip, char *own_ip, int peer_port, int o
 	return CURL_PREREQFUNC_OK;
 }
 
+/* The whole answer is here before all of the request's body is sent. libcurl would go on sending to
+ * a destination that reads no more; ending the transfer is what is left to do. */
+static bool ends_early(struct easy *e)
+{
+	curl_off_t sent = 0;
+
+	if (e->x->req->body.n == 0 || !e->x->answer.head_done)
+		return false;
+	curl_easy_getinfo(e->curl, CURLINFO_SIZE_UPLOAD_T, &sent);
+	if ((uint64_t)sent >= e->x->req->body.n || !answer_is_whole(&e->x->answer))
+		return false;
+	e->x->answer.is_complete = true;
+	return true;
+}
+
 static size_t on_head_line(char *p, size_t size, size_t n, void *arg)
 {
 	struct easy *e = arg;
+	bool goes_on = answer_head_line(&e->x->answer, str_n(p, size * n)) && !ends_early(e);
 
-	return answer_head_line(&e->x->answer, str_n(p, size * n)) ? size * n : 0;
+	return goes_on ? size * n : 0;
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct easy *e = arg;
 	curl_off_t total = -1;
+	bool goes_on;
 
 	curl_easy_getinfo(e->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &total);
-	return answer_body(&e->x->answer, str_n(p, size * n), total) ? size * n : 0;
+	goes_on = answer_body(&e->x->answer, str_n(p, size * n), total) && !ends_early(e);
+	return goes_on ? size * n : 0;
 }
 
 static CURLcode on_tls(CURL *easy, void *ssl_ctx, void *arg)
@@ -167,8 +183,8 @@ static bool is_head(const struct courier_req *req)
 
 static enum easy_shape shape_of(const struct courier_req *req)
 {
-	if (req->body.n > 0 || str_eq(req->method, STR("POST")) || str_eq(req->method, STR("PUT")) ||
-	    str_eq(req->method, STR("PATCH")))
+	if (req->body.n > 0 || str_eq(req->method, STR("POST")) ||
+	    str_eq(req->method, STR("PUT")) || str_eq(req->method, STR("PATCH")))
 		return EASY_BODY;
 	return is_head(req) ? EASY_HEAD : EASY_NO_BODY;
 }
@@ -184,7 +200,8 @@ static void set_shape(struct easy *e, enum easy_shape shape)
 		set(e, CURLOPT_NOBODY, 1L);
 }
 
-/* What is sent as the method goes beside libcurl's own idea of it, which only decides about bodies. */
+/* What is sent as the method goes beside libcurl's own idea of it, which only decides about
+ * bodies. */
 static void set_method(struct easy *e, struct str method)
 {
 	check(method.n < sizeof(e->method));
@@ -201,25 +218,16 @@ static void set_body(struct easy *e, struct str body)
 	set(e, CURLOPT_POSTFIELDS, body.n > 0 ? body.p : "");
 }
 
-static void set_header(struct easy *e, struct exchange *x)
+/* HTTP/2 where TLS offers it, and then one connection for many requests: those of a burst wait to
+ * see whether the first connection can do it. Without TLS they would wait for its first answer. */
+static void set_protocol(struct easy *e, bool http2)
 {
-	struct curl_slist **end = &x->header;
-
-	while (*end != NULL)
-		end = &(*end)->next;
-	*end = (struct curl_slist *)&no_accept;
-	set(e, CURLOPT_HTTPHEADER, x->header);
-}
-
-/* HTTP/2 where TLS offers it, and then one connection for many requests: those of a burst wait to see
- * whether the first connection can do it. Without TLS they would wait for its first answer. */
-static void set_protocol(struct easy *e, bool is_tls)
-{
-	if (e->is_tls == is_tls)
+	if (e->http2 == http2)
 		return;
-	e->is_tls = is_tls;
-	set(e, CURLOPT_HTTP_VERSION, is_tls ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
-	set(e, CURLOPT_PIPEWAIT, is_tls ? 1L : 0L);
+	e->http2 = http2;
+	set(e, CURLOPT_HTTP_VERSION,
+	    http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+	set(e, CURLOPT_PIPEWAIT, http2 ? 1L : 0L);
 }
 
 static void set_target(struct easy *e, struct target *target)
@@ -231,7 +239,6 @@ static void set_target(struct easy *e, struct target *target)
 	/* The parsed one is used; the text is for libcurl's messages. */
 	set(e, CURLOPT_URL, target->text.p);
 	set(e, CURLOPT_CURLU, target->parsed);
-	set_protocol(e, target->is_tls);
 }
 
 void easy_load(struct easy *e, struct exchange *x)
@@ -240,6 +247,7 @@ void easy_load(struct easy *e, struct exchange *x)
 	e->x = x;
 	x->easy = e;
 	e->dialled = false;
+	e->was_ready = false;
 	e->is_spent = false;
 	e->refused = NULL;
 	e->tried.ss_family = AF_UNSPEC;
@@ -249,8 +257,9 @@ void easy_load(struct easy *e, struct exchange *x)
 		set_body(e, x->req->body);
 	/* With a body to send, libcurl does not know that HEAD's answer has none. */
 	x->answer.ends_with_head = is_head(x->req) && e->shape == EASY_BODY;
-	set_header(e, x);
+	set(e, CURLOPT_HTTPHEADER, x->header);
 	set_target(e, x->target);
+	set_protocol(e, x->target->is_tls && !x->dest->avoids_http2);
 }
 
 void easy_unload(struct easy *e)
@@ -310,21 +319,29 @@ static void judge_failure(struct easy *e, CURLcode code, int64_t limit_ms, long 
 	x->req->outcome.error = words_for(&x->req->arena, &f);
 }
 
-/* Whether the answer is all there, whatever libcurl calls it. */
+/* Of HTTP/2: libcurl found that the stream takes no more of the request's body, since the whole
+ * answer has come. Of errors in the stream itself it has something to say. */
+static bool is_answered_early(const struct easy *e, CURLcode code)
+{
+	return code == CURLE_HTTP2_STREAM && e->text[0] == '\0';
+}
+
+/* Whether the answer is all here, whatever libcurl calls it. */
 static bool is_complete(const struct easy *e, CURLcode code)
 {
 	const struct answer *a = &e->x->answer;
 
 	if (a->body_cut || a->is_complete)
 		return true;
-	/* A connection that ends within the head, or after an interim answer, is no error to libcurl. */
-	if (!a->head_done || a->is_interim)
+	/* A connection that ends within the head, or after an interim answer, is no error to it. */
+	if (!a->head_done || answer_is_interim(a))
 		return false;
-	/* The whole answer came, and then libcurl found that the stream takes no more of the request's
-	 * body. Of errors in the stream itself it has something to say. */
-	if (code == CURLE_HTTP2_STREAM && e->text[0] == '\0')
-		return true;
-	return code == CURLE_OK;
+	return is_answered_early(e, code) ? answer_is_whole(a) : code == CURLE_OK;
+}
+
+bool easy_lost_answer(const struct easy *e, CURLcode code)
+{
+	return is_answered_early(e, code) && !is_complete(e, code);
 }
 
 void easy_judge(struct easy *e, CURLcode code, int64_t limit_ms)

@@ -4,9 +4,9 @@
  *	                    │ timed out              ▲
  *	                    └────────────────────────┘
  *
- * WAITING: in its destination's list (dispatch.h). RUNNING: has a handle (easy.h), is in a lane (lane.h).
- * FINISHED: its outcome is written and `done` is called at the end of this turn's work. It lives in the
- * request's arena, so it is gone once `done` was called.
+ * WAITING: in its destination's list (dispatch.h). RUNNING: has a handle (easy.h), is in a lane
+ * (lane.h). FINISHED: its outcome is written and `done` is called at the end of this turn's work.
+ * It lives in the request's arena, so it is gone once `done` was called.
  */
 #ifndef COURIER_CURL_EXCHANGE_H
 #define COURIER_CURL_EXCHANGE_H
@@ -27,14 +27,14 @@ struct exchange {
 	struct courier_req *req;
 	enum exchange_state state;
 	struct dest *dest;
-	int lane;             /* RUNNING: index */
-	struct easy *easy;    /* RUNNING: its easy handle */
-	bool opened;          /* RUNNING: past name resolution */
-	struct list node;     /* WAITING: in dest->waiting; FINISHED: in the courier's list */
+	int lane;          /* RUNNING: index */
+	struct easy *easy; /* RUNNING: its easy handle */
+	bool is_resent;    /* because its answer got lost (easy.h) */
+	bool opened;       /* RUNNING: past name resolution */
+	struct list node;  /* WAITING: in dest->waiting; FINISHED: in the courier's list */
 	struct heap_node deadline;
-	int64_t start_ms;     /* mono, when it was sent */
-	int64_t run_ms;       /* mono, when it got its handle */
-	struct target *target;  /* a reference */
+	int64_t start_ms;      /* mono, when it was sent */
+	struct target *target; /* a reference */
 	struct curl_slist *header;
 	struct answer answer;
 };

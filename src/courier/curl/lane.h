@@ -1,7 +1,7 @@
 /* lane.h - one multi handle of libcurl: a set of connections and the exchanges that run on them.
  *
- * Why there are several: dispatch.h. A lane does nothing by itself: it is told of events on its sockets and
- * asks, through due_ms, to be run at a time.
+ * Why there are several: dispatch.h. A lane does nothing by itself: it is told of events on its
+ * sockets and asks, through due_ms, to be run at a time.
  */
 #ifndef COURIER_CURL_LANE_H
 #define COURIER_CURL_LANE_H
@@ -25,8 +25,9 @@ struct lane *lane_new(struct sockets *sockets, const int64_t *now_ms, int connec
 /* All handles must have left. Closes its connections. */
 void lane_free(struct lane *l);
 
-void lane_add(struct lane *l, struct easy *e);    /* begins at the next lane_run */
-void lane_remove(struct lane *l, struct easy *e); /* a finished one, or one that is to be cancelled */
+void lane_add(struct lane *l, struct easy *e); /* begins at the next lane_run */
+void lane_remove(struct lane *l,
+		 struct easy *e); /* a finished one, or one that is to be cancelled */
 
 /* Does what is due: begins what was added, timers. */
 void lane_run(struct lane *l);

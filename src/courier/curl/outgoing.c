@@ -9,7 +9,8 @@
 
 enum { METHOD_BYTES_MAX = 31 };
 
-/* Content-Length and Transfer-Encoding from outside would make two truths about where a body ends. */
+/* Content-Length and Transfer-Encoding from outside would make two truths about where a body
+ * ends. */
 static const struct str own_headers[] = {
 	{ "Connection", 10 },
 	{ "Content-Length", 14 },
@@ -23,6 +24,12 @@ static const struct str own_headers[] = {
 	{ "Transfer-Encoding", 17 },
 	{ "Upgrade", 7 },
 };
+
+/* libcurl adds these headers unless they are mentioned. */
+static const struct curl_slist no_expect = { (char *)"Expect:", NULL };
+static const struct curl_slist no_type = { (char *)"Content-Type:",
+					   (struct curl_slist *)&no_expect };
+static const struct curl_slist no_accept = { (char *)"Accept:", (struct curl_slist *)&no_type };
 
 static bool is_own_header(struct str name)
 {
@@ -76,10 +83,11 @@ static bool prepare_header(struct exchange *x, struct str *ret_error)
 			return false;
 		}
 		if (!is_one_line(value)) {
-			*ret_error = arena_fmt(&req->arena,
-					       "the request was not sent: the value of header %.*s holds a "
-					       "line break or a NUL",
-					       STR_FMT(name));
+			*ret_error = arena_fmt(
+				&req->arena,
+				"the request was not sent: the value of header %.*s holds a "
+				"line break or a NUL",
+				STR_FMT(name));
 			return false;
 		}
 		if (is_own_header(name))
@@ -87,6 +95,7 @@ static bool prepare_header(struct exchange *x, struct str *ret_error)
 		*end = header_line(&req->arena, name, value);
 		end = &(*end)->next;
 	}
+	*end = (struct curl_slist *)&no_accept;
 	return true;
 }
 
@@ -96,8 +105,8 @@ static bool prepare_target(struct exchange *x, struct dispatch *dispatch, struct
 
 	x->target = dispatch_target(dispatch, x->req->url, &x->dest, &why);
 	if (x->target == NULL)
-		*ret_error = arena_fmt(&x->req->arena, "the request was not sent: the URL is not valid: %s",
-				       why);
+		*ret_error = arena_fmt(&x->req->arena,
+				       "the request was not sent: the URL is not valid: %s", why);
 	return x->target != NULL;
 }
 

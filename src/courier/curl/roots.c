@@ -22,12 +22,14 @@ static bool load(X509_STORE *store, const char *ca_file, char ret_error[200])
 	if (ca_file == NULL)
 		return X509_STORE_set_default_paths(store) == 1;
 	if (access(ca_file, R_OK) != 0) {
-		snprintf(ret_error, 200, "cannot read the CA file %.100s: %s", ca_file, strerror(errno));
+		snprintf(ret_error, 200, "cannot read the CA file %.100s: %s", ca_file,
+			 strerror(errno));
 		return false;
 	}
 	ok = X509_STORE_load_file(store, ca_file) == 1;
 	if (!ok)
-		snprintf(ret_error, 200, "the CA file %.100s holds no usable PEM certificate", ca_file);
+		snprintf(ret_error, 200, "the CA file %.100s holds no usable PEM certificate",
+			 ca_file);
 	return ok;
 }
 
@@ -43,7 +45,8 @@ struct roots *roots_load(const char *ca_file, char ret_error[200])
 		return NULL;
 	}
 	/* Any certificate in the file is trusted as it is, an intermediate one too. */
-	check(X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST) == 1);
+	check(X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST) ==
+	      1);
 	return (struct roots *)(void *)store;
 }
 

@@ -51,8 +51,8 @@ static void take_out(struct sockets *w, int fd)
 	w->v[fd].registered = 0;
 }
 
-/* libcurl closes some descriptors without telling. So what is known of a number may be of the one that had
- * it before; the kernel's word counts. */
+/* libcurl closes some descriptors without telling. So what is known of a number may be of the one
+ * that had it before; the kernel's word counts. */
 static void put_in(struct sockets *w, int fd, uint32_t events)
 {
 	struct epoll_event e = { .events = events, .data.fd = fd };
@@ -127,4 +127,3 @@ void sockets_poll(struct sockets *w, sockets_fn fn)
 	for (int i = 0; i < n; i++)
 		handle(w, &events[i], fn);
 }
-

@@ -1,9 +1,9 @@
 /* sockets.h - the sockets that libcurl wants to be told about, in an epoll set of their own.
  *
  * libcurl asks for a socket when a request begins and drops it when the request ends, though the
- * connection stays open. Here a dropped socket stays in the set, so that the next request on it finds
- * it there: no system call per request. If an idle socket becomes readable (the other end closed it, as
- * a rule), it is taken out then.
+ * connection stays open. Here a dropped socket stays in the set, so that the next request on it
+ * finds it there: no system call per request. If an idle socket becomes readable (the other end
+ * closed it, as a rule), it is taken out then.
  *
  * The set's descriptor is itself what the project's loop watches.
  */
@@ -35,8 +35,9 @@ void sockets_want(struct sockets *w, int fd, int bits, struct lane *lane);
 /* Nobody wants its events for now. */
 void sockets_rest(struct sockets *w, int fd);
 
-/* The descriptor is that of an established connection, of which libcurl will tell when it closes it; of
- * resolvers and of attempts to connect it does not always. Only such ones stay in the set at rest. */
+/* The descriptor is that of an established connection, of which libcurl will tell when it closes
+ * it; of resolvers and of attempts to connect it does not always. Only such ones stay in the set at
+ * rest. */
 void sockets_keep(struct sockets *w, int fd);
 /* libcurl closes a connection. */
 void sockets_close(struct sockets *w, int fd);

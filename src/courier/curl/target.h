@@ -1,7 +1,7 @@
 /* target.h - a parsed URL, shared by the requests that go to it.
  *
- * Parsing costs libcurl a tenth of a request, and the same few URLs come again and again: a destination
- * remembers its last one (dispatch.h), a handle the one it was last set to (easy.h).
+ * Parsing costs libcurl a tenth of a request, and the same few URLs come again and again: a
+ * destination remembers its last one (dispatch.h), a handle the one it was last set to (easy.h).
  */
 #ifndef COURIER_CURL_TARGET_H
 #define COURIER_CURL_TARGET_H

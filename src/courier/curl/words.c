@@ -18,20 +18,23 @@ static struct str timed_out(struct arena *a, const struct failure *f)
 
 	switch (f->phase) {
 	case PHASE_QUEUED:
-		return arena_fmt(a,
-				 "no answer from %.*s within %lld ms: too many requests were running for "
-				 "this one to start",
-				 STR_FMT(f->dest), ms);
+		return arena_fmt(
+			a,
+			"no answer from %.*s within %lld ms: too many requests were running for "
+			"this one to start",
+			STR_FMT(f->dest), ms);
 	case PHASE_RESOLVING:
-		return arena_fmt(a, "the name of %.*s was not resolved within %lld ms", STR_FMT(f->dest),
-				 ms);
+		return arena_fmt(a, "the name of %.*s was not resolved within %lld ms",
+				 STR_FMT(f->dest), ms);
 	case PHASE_CONNECTING:
-		return arena_fmt(a, "no connection to %.*s within %lld ms", STR_FMT(where(a, f)), ms);
+		return arena_fmt(a, "no connection to %.*s within %lld ms", STR_FMT(where(a, f)),
+				 ms);
 	case PHASE_READING:
-		return arena_fmt(a,
-				 "no complete answer from %.*s within %lld ms: status %ld and %zu bytes of "
-				 "the body had come",
-				 STR_FMT(f->dest), ms, f->status, f->body_bytes);
+		return arena_fmt(
+			a,
+			"no complete answer from %.*s within %lld ms: status %ld and %zu bytes of "
+			"the body had come",
+			STR_FMT(f->dest), ms, f->status, f->body_bytes);
 	case PHASE_WAITING:
 		break;
 	}
@@ -55,12 +58,14 @@ static struct str not_connected(struct arena *a, const struct failure *f)
 		return arena_fmt(a, "no connection to %.*s: it does not respond", STR_FMT(w));
 	case EMFILE:
 	case ENFILE:
-		return arena_fmt(a, "no connection to %.*s: this server has no file descriptors left",
+		return arena_fmt(a,
+				 "no connection to %.*s: this server has no file descriptors left",
 				 STR_FMT(w));
 	case 0:
 		return arena_fmt(a, "no connection to %.*s", STR_FMT(w));
 	default:
-		return arena_fmt(a, "no connection to %.*s: %s", STR_FMT(w), strerror((int)f->os_errno));
+		return arena_fmt(a, "no connection to %.*s: %s", STR_FMT(w),
+				 strerror((int)f->os_errno));
 	}
 }
 
@@ -69,10 +74,11 @@ static struct str broken_off(struct arena *a, const struct failure *f)
 	const char *how = f->os_errno == ECONNRESET || f->os_errno == EPIPE ? "reset" : "closed";
 
 	if (f->status != 0)
-		return arena_fmt(a,
-				 "%.*s %s the connection before its answer was complete: status %ld and "
-				 "%zu bytes of the body had come",
-				 STR_FMT(f->dest), how, f->status, f->body_bytes);
+		return arena_fmt(
+			a,
+			"%.*s %s the connection before its answer was complete: status %ld and "
+			"%zu bytes of the body had come",
+			STR_FMT(f->dest), how, f->status, f->body_bytes);
 	return arena_fmt(a, "%.*s %s the connection without an answer", STR_FMT(f->dest), how);
 }
 
@@ -81,7 +87,7 @@ static struct str bad_certificate(struct arena *a, const struct failure *f)
 	struct str d = f->dest;
 
 	switch (f->verify_result) {
-	case X509_V_ERR_UNSPECIFIED: /* the chain was fine, and then libcurl did not like the name */
+	case X509_V_ERR_UNSPECIFIED: /* the chain was fine, then the name did not match */
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 	case X509_V_ERR_IP_ADDRESS_MISMATCH: {
 		struct str host = d;
@@ -89,8 +95,8 @@ static struct str bad_certificate(struct arena *a, const struct failure *f)
 		while (host.n > 0 && host.p[host.n - 1] != ':')
 			host.n--;
 		host.n -= host.n > 0;
-		return arena_fmt(a, "the certificate of %.*s is not valid for host %.*s", STR_FMT(d),
-				 STR_FMT(host));
+		return arena_fmt(a, "the certificate of %.*s is not valid for host %.*s",
+				 STR_FMT(d), STR_FMT(host));
 	}
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 		return arena_fmt(a, "the certificate of %.*s has expired", STR_FMT(d));
@@ -103,8 +109,9 @@ static struct str bad_certificate(struct arena *a, const struct failure *f)
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-		return arena_fmt(a, "the certificate of %.*s is from an authority that is not trusted here",
-				 STR_FMT(d));
+		return arena_fmt(
+			a, "the certificate of %.*s is from an authority that is not trusted here",
+			STR_FMT(d));
 	default:
 		return arena_fmt(a, "the certificate of %.*s is not valid: %s", STR_FMT(d),
 				 X509_verify_cert_error_string(f->verify_result));
@@ -134,7 +141,8 @@ struct str words_for(struct arena *a, const struct failure *f)
 	switch (f->code) {
 	case CURLE_OUT_OF_MEMORY:
 		/* Memory never is; this is how libcurl calls a header line of more than 100 KB. */
-		return arena_fmt(a, "%.*s was cut off: a line in the head of its answer is too long",
+		return arena_fmt(a,
+				 "%.*s was cut off: a line in the head of its answer is too long",
 				 STR_FMT(f->dest));
 	case CURLE_URL_MALFORMAT:
 		return in_curls_words(a, f, "the URL is not valid, destination");

@@ -13,16 +13,16 @@ enum phase { PHASE_QUEUED, PHASE_RESOLVING, PHASE_CONNECTING, PHASE_WAITING, PHA
 
 struct failure {
 	CURLcode code;
-	struct str dest;       /* "host:port" */
-	struct str address;    /* the numeric address last tried; empty = none */
-	const char *refused;   /* the guard's reason why `address` was not connected to; NULL = it was not that */
-	const char *broken;    /* why the answer was broken off (answer.h); NULL = it was not that */
+	struct str dest;     /* "host:port" */
+	struct str address;  /* the numeric address last tried; empty = none */
+	const char *refused; /* why the guard refused `address`; NULL = it did not */
+	const char *broken;  /* why the answer was broken off (answer.h); NULL = it was not that */
 	const char *curl_text; /* libcurl's own words; may be empty */
 	long os_errno, verify_result;
 	enum phase phase;
-	int64_t limit_ms;      /* for CURLE_OPERATION_TIMEDOUT: which time was over */
-	long status;           /* of the answer that broke off; 0 = it had not begun */
-	size_t body_bytes;     /* of its body that came */
+	int64_t limit_ms;  /* for CURLE_OPERATION_TIMEDOUT: which time was over */
+	long status;       /* of the answer that broke off; 0 = it had not begun */
+	size_t body_bytes; /* of its body that came */
 };
 
 /* The sentence, in the arena. */

@@ -40,6 +40,10 @@ void sqlite_batch_begin(struct sqlite_db *db, struct sqlite_holder *holder, int6
 	db->error = SQLITE_OK;
 	db->holder = holder;
 	db->now_ms = now_ms;
+	if (db->events.cap > SQLITE_BATCH_KEEP_BYTES) {
+		buf_done(&db->events);
+		buf_init(&db->events, SQLITE_BATCH_BYTES_MAX);
+	}
 	buf_reset(&db->events);
 	command(db, SQL_BEGIN);
 	if (!db->loaded)

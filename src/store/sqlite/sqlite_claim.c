@@ -6,20 +6,20 @@
 struct taking {
 	struct sqlite_db *db;
 	struct claim *claim;
-	size_t cap;         /* of claim->leased */
-	size_t bytes;       /* of records leased */
+	size_t cap;   /* of claim->leased */
+	size_t bytes; /* of records leased */
 	size_t looked, looked_max;
-	bool full;          /* the next one has no room */
+	bool full; /* the next one has no room */
 };
 
-/* ---- leases of dead holders ------------------------------------------------------------------------- */
+/* ---- leases of dead holders ------------------------------------------------------------------ */
 
 void sqlite_claim_end_leases(struct sqlite_db *db, int64_t holder_id)
 {
-	static const int64_t all[2] = { INT64_MIN, INT64_MAX };
+	const struct sqlite_stretch leased = { -holder_id, INT64_MIN, INT64_MAX };
 	struct sqlite_row r;
 
-	while (sqlite_row_head(db, -holder_id, all, &r, NULL, NULL))
+	while (sqlite_row_head(db, leased, &r, NULL, NULL))
 		sqlite_message_return(db, &r);
 	sqlite_message_free_slots(db);
 }
@@ -109,7 +109,7 @@ void sqlite_claim_end_all(struct sqlite_db *db)
 	}
 }
 
-/* ---- taking ----------------------------------------------------------------------------------------- */
+/* ---- taking ---------------------------------------------------------------------------------- */
 
 static void hand_out(struct taking *t, const struct sqlite_row *r, struct str record)
 {
@@ -142,13 +142,15 @@ static bool has_room(struct taking *t, const struct sqlite_row *r, struct str re
 {
 	size_t n = r->flags & ROW_LARGE ? sqlite_row_record_bytes(t->db, r) : record.n;
 
-	return t->claim->n == 0 || (n <= t->claim->bytes_max && t->bytes <= t->claim->bytes_max - n);
+	return t->claim->n == 0 ||
+	       (n <= t->claim->bytes_max && t->bytes <= t->claim->bytes_max - n);
 }
 
 enum way { WAY_START, WAY_SCHEDULE, WAY_FLOW, WAY_PARK };
 
 /* Where the first message of a ready lane goes now. */
-static enum way way_of(struct sqlite_db *db, const struct sqlite_gate *lane, const struct sqlite_row *r)
+static enum way way_of(struct sqlite_db *db, const struct sqlite_gate *lane,
+		       const struct sqlite_row *r)
 {
 	int64_t at_ms;
 
@@ -185,19 +187,27 @@ static void go(struct taking *t, struct sqlite_row *r, enum way way, struct str 
 	}
 }
 
+/* Who may be moved on: in a user's lane the due, in a queue's those that are not parked. */
+static struct sqlite_stretch stretch_of(const struct taking *t, const struct sqlite_gate *lane)
+{
+	enum gate_kind kind = lane->s.gate.kind;
+
+	return (struct sqlite_stretch){
+		.lane = lane->id,
+		.from = kind == GATE_QUEUE ? 0 : INT64_MIN,
+		.to = kind == GATE_USER ? t->db->now_ms : INT64_MAX,
+	};
+}
+
 /* Moves the first message of a lane on. Returns false when there is none, or no room for it. */
 static bool take(struct taking *t, struct sqlite_gate *lane)
 {
-	static const int64_t all[2] = { INT64_MIN, INT64_MAX };
-	static const int64_t in_line[2] = { 0, INT64_MAX };
-	const int64_t due[2] = { INT64_MIN, t->db->now_ms };
 	enum gate_kind kind = lane->s.gate.kind;
 	struct sqlite_row r;
 	struct str record;
 	enum way way;
 
-	if (!sqlite_row_head(t->db, lane->id, kind == GATE_USER ? due : kind == GATE_QUEUE ? in_line : all,
-			     &r, &t->claim->arena, &record)) {
+	if (!sqlite_row_head(t->db, stretch_of(t, lane), &r, &t->claim->arena, &record)) {
 		/* Only a user's lane may turn out to have nobody who is due. */
 		check(kind == GATE_USER || t->db->error != SQLITE_OK);
 		return false;
@@ -235,6 +245,8 @@ static void lane_visit(struct taking *t, struct sqlite_gate *lane, size_t looked
 {
 	struct sqlite_db *db = t->db;
 
+	/* A window that lies ahead, because the clock was set back, closes its gate when its time comes. */
+	sqlite_gate_refresh(db, lane);
 	db->visited = lane;
 	while (may_go_on(t) && t->looked < looked_max && !list_is_empty(&lane->ready) &&
 	       !list_is_empty(&lane->user->rotation)) {
@@ -250,7 +262,8 @@ static void user_visit(struct taking *t, struct sqlite_gate *user)
 	size_t looked_max = t->looked + SQLITE_QUANTUM;
 
 	while (may_go_on(t) && t->looked < looked_max && !list_is_empty(&user->rotation)) {
-		struct sqlite_gate *lane = list_entry(user->ready_lanes.next, struct sqlite_gate, ready);
+		struct sqlite_gate *lane =
+			list_entry(user->ready_lanes.next, struct sqlite_gate, ready);
 		size_t looked = t->looked;
 
 		lane_visit(t, lane, looked_max);
@@ -287,7 +300,7 @@ static void take_again(struct sqlite_db *db, struct claim *c)
 	sqlite_sql_end(s);
 }
 
-/* ---- the rest --------------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static void dedup_expire(struct sqlite_db *db)
 {

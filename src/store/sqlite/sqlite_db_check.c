@@ -7,8 +7,8 @@ struct checking {
 	char *error; /* 200 bytes; empty = no difference so far */
 };
 
-static void differ(struct checking *c, const struct sqlite_gate *g, const char *what, int64_t expected,
-		   int64_t found)
+static void differ(struct checking *c, const struct sqlite_gate *g, const char *what,
+		   int64_t expected, int64_t found)
 {
 	static const char *const kind[] = { "user", "queue", "flow" };
 
@@ -19,8 +19,8 @@ static void differ(struct checking *c, const struct sqlite_gate *g, const char *
 			 (long long)expected);
 	else
 		snprintf(c->error, 200, "%s gate %.*s (%lld): %s is %lld, the rows say %lld",
-			 kind[g->s.gate.kind], STR_FMT(str_sub(g->name, 0, 60)), (long long)g->id, what,
-			 (long long)found, (long long)expected);
+			 kind[g->s.gate.kind], STR_FMT(str_sub(g->name, 0, 60)), (long long)g->id,
+			 what, (long long)found, (long long)expected);
 }
 
 static int64_t count(struct checking *c, enum sqlite_statement id, const struct sqlite_gate *g)
@@ -116,11 +116,13 @@ bool sqlite_db_check(struct sqlite_db *db, int64_t now_ms, char ret_error[200])
 
 	ret_error[0] = '\0';
 	sqlite_batch_begin(db, NULL, now_ms);
-	differ(&c, NULL, "number of messages", count(&c, SQL_CHECK_MESSAGES, NULL), db->count.messages);
+	differ(&c, NULL, "number of messages", count(&c, SQL_CHECK_MESSAGES, NULL),
+	       db->count.messages);
 	differ(&c, NULL, "number of large records", count(&c, SQL_CHECK_LARGE, NULL), 0);
 	differ(&c, NULL, "number of half-done ends", 0, (int64_t)db->endings);
 	check_gates(&c);
 	if (!sqlite_batch_end(db) && ret_error[0] == '\0')
-		snprintf(ret_error, 200, "the database cannot be read: %s", sqlite3_errstr(db->error));
+		snprintf(ret_error, 200, "the database cannot be read: %s",
+			 sqlite3_errstr(db->error));
 	return ret_error[0] == '\0';
 }

@@ -7,7 +7,8 @@ enum { GATE_PAUSED = 1, GATE_PINNED_PARALLELISM = 2, GATE_PINNED_RATE = 4, GATE_
 enum { KEY_PREFIX = sizeof(int64_t) + 1 };
 enum { PERIOD_DEFAULT_MS = 1000 };
 
-static struct str key_make(struct sqlite_db *db, int64_t user_id, enum gate_kind kind, struct str name)
+static struct str key_make(struct sqlite_db *db, int64_t user_id, enum gate_kind kind,
+			   struct str name)
 {
 	buf_reset(&db->scratch);
 	buf_add(&db->scratch, str_n(&user_id, sizeof(user_id)));
@@ -67,7 +68,7 @@ static void gate_drop(struct sqlite_db *db, struct sqlite_gate *g)
 	free(g);
 }
 
-/* ---- what is ready ---------------------------------------------------------------------------------- */
+/* ---- what is ready --------------------------------------------------------------------------- */
 
 static void list_set(struct list *list, struct list *node, bool in)
 {
@@ -146,7 +147,7 @@ void sqlite_gate_wake(struct sqlite_db *db, int64_t former_ms)
 	}
 }
 
-/* ---- changes ---------------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 static void undo_push(struct sqlite_db *db, struct sqlite_gate *g, bool created)
 {
@@ -154,7 +155,8 @@ static void undo_push(struct sqlite_db *db, struct sqlite_gate *g, bool created)
 		db->undo_cap = db->undo_cap ? 2 * db->undo_cap : 16;
 		db->undo = xrealloc(db->undo, db->undo_cap * sizeof(*db->undo));
 	}
-	db->undo[db->undos++] = (struct sqlite_undo){ .gate = g, .state = g->s, .created = created };
+	db->undo[db->undos++] =
+		(struct sqlite_undo){ .gate = g, .state = g->s, .created = created };
 	g->undo_mark = db->undo_mark;
 }
 
@@ -190,17 +192,18 @@ void sqlite_gate_undo_end(struct sqlite_db *db, bool undo)
 	db->undos = 0;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static bool flow_is_needed(const struct sqlite_gate_state *s)
 {
-	return s->messages > 0 || s->gate.running > 0 || s->gate.paused || s->gate.pinned_parallelism ||
-	       s->gate.pinned_rate;
+	return s->messages > 0 || s->gate.running > 0 || s->gate.paused ||
+	       s->gate.pinned_parallelism || s->gate.pinned_rate;
 }
 
 static int64_t flow_kept_until_ms(const struct sqlite_gate_state *s)
 {
-	int64_t window_end = s->gate.window_start_ms ? s->gate.window_start_ms + s->gate.rate_period_ms : 0;
+	int64_t window_end =
+		s->gate.window_start_ms ? s->gate.window_start_ms + s->gate.rate_period_ms : 0;
 	int64_t unused = s->updated_ms + SQLITE_FLOW_KEPT_MS;
 
 	return window_end > unused ? window_end : unused;
@@ -210,7 +213,8 @@ bool sqlite_gate_is_visible(const struct sqlite_gate *g, int64_t now_ms)
 {
 	if (g == NULL || g->s.removed)
 		return false;
-	return g->s.gate.kind != GATE_FLOW || flow_is_needed(&g->s) || now_ms < flow_kept_until_ms(&g->s);
+	return g->s.gate.kind != GATE_FLOW || flow_is_needed(&g->s) ||
+	       now_ms < flow_kept_until_ms(&g->s);
 }
 
 /* From when on its row is not needed any more; INT64_MAX = not as things are. */
@@ -267,7 +271,7 @@ void sqlite_gate_flush(struct sqlite_db *db)
 		sqlite_gate_write(db, list_entry(node, struct sqlite_gate, dirty));
 }
 
-/* ---- finding ---------------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 static void state_read(struct sqlite_gate *g, sqlite3_stmt *s)
 {
@@ -331,7 +335,8 @@ struct sqlite_gate *sqlite_gate_by_id(struct sqlite_db *db, int64_t id)
 	return g;
 }
 
-static struct sqlite_gate *find(struct sqlite_db *db, int64_t user_id, enum gate_kind kind, struct str name)
+static struct sqlite_gate *find(struct sqlite_db *db, int64_t user_id, enum gate_kind kind,
+				struct str name)
 {
 	struct sqlite_gate *g = map_get(&db->gates, key_make(db, user_id, kind, name));
 	sqlite3_stmt *s;
@@ -421,7 +426,7 @@ bool sqlite_gate_is_full(struct sqlite_db *db, const struct sqlite_gate *user, e
 	return sqlite_sql_value(db, s, 0) >= count_max;
 }
 
-/* ---- memory ----------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 void sqlite_gate_load(struct sqlite_db *db)
 {
@@ -454,7 +459,8 @@ void sqlite_gate_load(struct sqlite_db *db)
 }
 
 /* Gates of queues and keys first, then users, because a user may only go after its children. */
-static void drop_where(struct sqlite_db *db, bool users, bool (*may_go)(const struct sqlite_gate *g))
+static void drop_where(struct sqlite_db *db, bool users,
+		       bool (*may_go)(const struct sqlite_gate *g))
 {
 	struct sqlite_gate **found = xmalloc(db->gates.n * sizeof(struct sqlite_gate *));
 	struct sqlite_gate *g;
@@ -480,7 +486,8 @@ static bool is_unused(const struct sqlite_gate *g)
 	bool counts = g->s.gate.kind != GATE_QUEUE && g->s.gate.running > 0;
 	bool empty = g->s.gate.kind != GATE_USER || (g->s.head_ms == INT64_MAX && g->s.head_exact);
 
-	return !counts && empty && g->s.waiting == 0 && g->children == 0 && list_is_empty(&g->dirty);
+	return !counts && empty && g->s.waiting == 0 && g->children == 0 &&
+	       list_is_empty(&g->dirty);
 }
 
 void sqlite_gate_drop_all(struct sqlite_db *db)

@@ -8,10 +8,10 @@ static bool makes(const struct move *m)
 /* Messages that stood aside because their queue was paused go on where they were. */
 static void unpark(struct sqlite_db *db, struct sqlite_gate *queue)
 {
-	static const int64_t parked[2] = { INT64_MIN, -1 };
+	const struct sqlite_stretch parked = { queue->id, INT64_MIN, -1 };
 	struct sqlite_row r;
 
-	while (sqlite_row_head(db, queue->id, parked, &r, NULL, NULL))
+	while (sqlite_row_head(db, parked, &r, NULL, NULL))
 		sqlite_row_place(db, &r, sqlite_row_where(db, &r, true));
 }
 
@@ -73,7 +73,8 @@ static void change(struct sqlite_db *db, struct sqlite_gate *g, const struct mov
 		set_paused(db, g, m->gate.op == GATE_PAUSE);
 		break;
 	case GATE_PIN:
-		gate_pin(&g->s.gate, m->gate.parallelism, m->gate.rate, m->gate.period_ms, db->now_ms);
+		gate_pin(&g->s.gate, m->gate.parallelism, m->gate.rate, m->gate.period_ms,
+			 db->now_ms);
 		break;
 	case GATE_UNPIN:
 		gate_unpin(&g->s.gate, m->gate.unpin_parallelism, m->gate.unpin_rate);

@@ -48,54 +48,109 @@
 #include "store/sqlite/sqlite_store.h"
 
 enum {
-	SQLITE_RECORD_INLINE_BYTES = 2048,  /* a longer record lives in a row of its own */
-	SQLITE_BATCH_EVENT_BYTES = 8 << 20, /* events after which a batch is cut in two transactions */
-	SQLITE_BATCH_REQS = 1024,           /* the same for requests */
-	SQLITE_BATCH_BYTES_MAX = 1 << 30,   /* no outbox entry can be longer */
-	SQLITE_CHECKPOINT_PAGES = 1000,     /* of WAL, after which a checkpoint is begun */
-	SQLITE_GATES_CACHED = 10000,        /* above that many, unused ones are dropped from memory */
-	SQLITE_QUANTUM = 8,                 /* messages of one user looked at before the next user's turn */
-	SQLITE_HOUSEKEEPING_ROWS = 64,      /* removed by one claim, of each kind */
-	SQLITE_HOUSEKEEPING_MS = 1000,      /* between looks when there was less than that */
-	SQLITE_FLOW_KEPT_MS = 60 * 1000,    /* an unused flow key is kept that long */
-	SQLITE_ENDED_KEPT = 16384,          /* ended messages whose repeated put is recognised */
-	SQLITE_TICKET_BITS = 40,            /* of a lease token; the rest is the holder */
+	SQLITE_RECORD_INLINE_BYTES = 2048, /* a longer record lives in a row of its own */
+	SQLITE_BATCH_EVENT_BYTES =
+		8 << 20,          /* events after which a batch is cut in two transactions */
+	SQLITE_BATCH_REQS = 1024, /* the same for requests */
+	SQLITE_BATCH_BYTES_MAX = 1 << 30,  /* no outbox entry can be longer */
+	SQLITE_BATCH_KEEP_BYTES = 4 << 20, /* of the events' buffer, from one batch to the next */
+	SQLITE_CHECKPOINT_PAGES = 2000,    /* of WAL, after which a checkpoint is begun */
+	SQLITE_GATES_CACHED = 10000, /* above that many, unused ones are dropped from memory */
+	SQLITE_QUANTUM = 8, /* messages of one user looked at before the next user's turn */
+	SQLITE_HOUSEKEEPING_ROWS = 64,   /* removed by one claim, of each kind */
+	SQLITE_HOUSEKEEPING_MS = 1000,   /* between looks when there was less than that */
+	SQLITE_FLOW_KEPT_MS = 60 * 1000, /* an unused flow key is kept that long */
+	SQLITE_ENDED_KEPT = 16384,       /* ended messages whose repeated put is recognised */
+	SQLITE_TICKET_BITS = 40,         /* of a lease token; the rest is the holder */
 };
 
 enum sqlite_statement {
-	SQL_BEGIN, SQL_COMMIT, SQL_ROLLBACK, SQL_SAVEPOINT, SQL_SAVEPOINT_ROLLBACK, SQL_SAVEPOINT_RELEASE,
-	SQL_BATCH_LAST, SQL_BATCH_ADD, SQL_BATCH_TRIM, SQL_BATCH_EMPTY, SQL_BATCH_SIZES, SQL_BATCH_EVENTS,
-	SQL_BATCH_COUNT, SQL_HOLDER_NEXT, SQL_HOLDER_LAST,
-	SQL_MESSAGE_ADD, SQL_MESSAGE_GET, SQL_MESSAGE_MOVE, SQL_MESSAGE_REMOVE, SQL_MESSAGE_HEAD,
-	SQL_MESSAGE_RECORD, SQL_MESSAGE_SCAN, SQL_MESSAGE_HELD, SQL_MESSAGE_LEASED,
-	SQL_LARGE_ADD, SQL_LARGE_GET, SQL_LARGE_SIZE, SQL_LARGE_REMOVE,
-	SQL_LANE_FIRST, SQL_LANE_NEXT, SQL_LANE_HOLDER, SQL_LANE_TICKET,
-	SQL_SLOT_QUEUE, SQL_SLOT_KIN, SQL_SLOT_HELD, SQL_FLOW_FORGIVE,
-	SQL_GATE_ADD, SQL_GATE_GET, SQL_GATE_FIND, SQL_GATE_WRITE, SQL_GATE_REMOVE, SQL_GATE_COUNT,
-	SQL_GATE_FORGET, SQL_GATE_SCAN,
-	SQL_DEDUP_GET, SQL_DEDUP_SET, SQL_DEDUP_EXPIRE,
-	SQL_DLQ_ADD, SQL_DLQ_REMOVE, SQL_DLQ_GET, SQL_DLQ_AFTER, SQL_DLQ_BEFORE,
-	SQL_DOC_GET, SQL_DOC_ADD, SQL_DOC_SET, SQL_DOC_REMOVE, SQL_DOC_COUNT, SQL_DOC_DUE, SQL_DOC_NEXT,
-	SQL_DOC_SCAN, SQL_DOC_SCAN_ALL,
-	SQL_CHECK_LEASED, SQL_CHECK_LANES, SQL_CHECK_SLOTS, SQL_CHECK_QUEUES, SQL_CHECK_FLOWS, SQL_CHECK_KEYED,
-	SQL_CHECK_GATES, SQL_CHECK_MESSAGES, SQL_CHECK_LARGE,
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_SAVEPOINT,
+	SQL_SAVEPOINT_ROLLBACK,
+	SQL_SAVEPOINT_RELEASE,
+	SQL_BATCH_LAST,
+	SQL_BATCH_ADD,
+	SQL_BATCH_TRIM,
+	SQL_BATCH_EMPTY,
+	SQL_BATCH_SIZES,
+	SQL_BATCH_EVENTS,
+	SQL_BATCH_FIRST,
+	SQL_HOLDER_NEXT,
+	SQL_HOLDER_LAST,
+	SQL_MESSAGE_ADD,
+	SQL_MESSAGE_GET,
+	SQL_MESSAGE_MOVE,
+	SQL_MESSAGE_REMOVE,
+	SQL_MESSAGE_HEAD,
+	SQL_MESSAGE_RECORD,
+	SQL_MESSAGE_SCAN,
+	SQL_MESSAGE_HELD,
+	SQL_MESSAGE_LEASED,
+	SQL_LARGE_ADD,
+	SQL_LARGE_GET,
+	SQL_LARGE_SIZE,
+	SQL_LARGE_REMOVE,
+	SQL_LANE_FIRST,
+	SQL_LANE_NEXT,
+	SQL_LANE_HOLDER,
+	SQL_LANE_TICKET,
+	SQL_SLOT_QUEUE,
+	SQL_SLOT_KIN,
+	SQL_SLOT_HELD,
+	SQL_FLOW_FORGIVE,
+	SQL_GATE_ADD,
+	SQL_GATE_GET,
+	SQL_GATE_FIND,
+	SQL_GATE_WRITE,
+	SQL_GATE_REMOVE,
+	SQL_GATE_COUNT,
+	SQL_GATE_FORGET,
+	SQL_GATE_SCAN,
+	SQL_DEDUP_GET,
+	SQL_DEDUP_SET,
+	SQL_DEDUP_EXPIRE,
+	SQL_DLQ_ADD,
+	SQL_DLQ_REMOVE,
+	SQL_DLQ_GET,
+	SQL_DLQ_AFTER,
+	SQL_DLQ_BEFORE,
+	SQL_DOC_GET,
+	SQL_DOC_ADD,
+	SQL_DOC_SET,
+	SQL_DOC_REMOVE,
+	SQL_DOC_COUNT,
+	SQL_DOC_DUE,
+	SQL_DOC_NEXT,
+	SQL_DOC_SCAN,
+	SQL_DOC_SCAN_ALL,
+	SQL_CHECK_LEASED,
+	SQL_CHECK_LANES,
+	SQL_CHECK_SLOTS,
+	SQL_CHECK_QUEUES,
+	SQL_CHECK_FLOWS,
+	SQL_CHECK_KEYED,
+	SQL_CHECK_GATES,
+	SQL_CHECK_MESSAGES,
+	SQL_CHECK_LARGE,
 	SQL_STATEMENTS,
 };
 
 extern const char *const sqlite_schema_statements[SQL_STATEMENTS];
 
-/* ---- gates ------------------------------------------------------------------------------------------ */
+/* ---- gates ----------------------------------------------------------------------------------- */
 
 /* What a refused step must give back. */
 struct sqlite_gate_state {
 	struct gate gate;
-	int64_t waiting;    /* queue: messages without a slot in its lane; flow: messages in its lane */
-	int64_t messages;   /* queue: messages not ended, callbacks not counted; flow: messages not ended */
+	int64_t waiting; /* queue: messages without a slot in its lane; flow: messages in its lane */
+	int64_t messages; /* queue: messages not ended, callbacks not counted; flow: messages not ended */
 	int64_t created_ms;
 	int64_t updated_ms; /* flow: last used */
-	int64_t head_ms;    /* user: no row of its lane is due before; INT64_MAX = the lane is empty */
-	bool head_exact;    /* user: the first row is due at head_ms */
-	bool removed;       /* its row only lives because messages refer to it */
+	int64_t head_ms; /* user: no row of its lane is due before; INT64_MAX = the lane is empty */
+	bool head_exact; /* user: the first row is due at head_ms */
+	bool removed;    /* its row only lives because messages refer to it */
 };
 
 struct sqlite_gate {
@@ -119,7 +174,7 @@ struct sqlite_undo {
 	bool created; /* by the step itself */
 };
 
-/* ---- messages --------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 enum sqlite_row_flags {
 	ROW_QUEUE_SLOT = 1, /* it, or the message whose callback it is, has a slot in its queue */
@@ -132,12 +187,17 @@ struct sqlite_place {
 	int64_t lane, ord;
 };
 
+/* A part of a lane. */
+struct sqlite_stretch {
+	int64_t lane, from, to; /* ord, both included */
+};
+
 struct sqlite_row {
 	int64_t seq, nonce;
-	int64_t lane, ord;  /* 0, 0: not in the table yet */
+	int64_t lane, ord; /* 0, 0: not in the table yet */
 	int64_t due_ms, retried, lease;
-	int64_t root;       /* shares that message's queue slot; 0 = none */
-	int64_t flags;      /* enum sqlite_row_flags */
+	int64_t root;                            /* shares that message's queue slot; 0 = none */
+	int64_t flags;                           /* enum sqlite_row_flags */
 	struct sqlite_gate *user, *queue, *flow; /* queue, flow: NULL = none */
 };
 
@@ -149,12 +209,12 @@ struct sqlite_ending {
 
 /* Messages that have ended lately, so that the repetition of a put whose answer was lost is recognised. */
 struct sqlite_ended {
-	uint64_t seq[SQLITE_ENDED_KEPT]; /* ring */
+	struct msg_id id[SQLITE_ENDED_KEPT]; /* ring; seq 0 = not used yet */
 	size_t next;
-	struct map by_seq;               /* to its place in the ring */
+	struct map by_seq; /* to its place in the ring */
 };
 
-/* ---- handles ---------------------------------------------------------------------------------------- */
+/* ---- handles --------------------------------------------------------------------------------- */
 
 struct sqlite_holder {
 	int64_t id;
@@ -176,13 +236,13 @@ struct sqlite_handle {
 	struct sqlite_reqs finished; /* under db->mutex: to be polled */
 };
 
-/* ---- the database ----------------------------------------------------------------------------------- */
+/* ---- the database ---------------------------------------------------------------------------- */
 
 /* The counters that live in the last row of `batch`. */
 struct sqlite_counts {
 	int64_t outbox_last;
 	int64_t seq_max;
-	int64_t version;  /* last one given to a document */
+	int64_t version; /* last one given to a document */
 	int64_t messages;
 };
 
@@ -192,32 +252,33 @@ struct sqlite_db {
 	int64_t lease_ms;
 	void (*wake)(void *arg);
 	void *wake_arg;
-	int lock_fd;             /* -1 = none */
+	int lock_fd; /* -1 = none */
 
 	/* From here on: of the thread that runs batches. */
 	sqlite3 *sql;
 	sqlite3_stmt *statement[SQL_STATEMENTS];
-	int error;               /* the batch's first, sticky; SQLITE_OK = none */
-	bool loaded;             /* memory agrees with the database */
-	int64_t now_ms;          /* of this batch, or the last one */
+	int error;                    /* the batch's first, sticky; SQLITE_OK = none */
+	bool loaded;                  /* memory agrees with the database */
+	int64_t now_ms;               /* of this batch, or the last one */
 	struct sqlite_holder *holder; /* of this batch's handle; NULL at open */
-	int64_t token;           /* of what this request leases */
-	bool again;              /* this request is a repetition */
-	bool step_over;          /* the step ended early: its message was cancelled */
-	const struct sqlite_gate *visited; /* the claim is reading this lane: it counts as ready meanwhile */
-	struct buf events;       /* of this batch */
+	int64_t token;                /* of what this request leases */
+	bool again;                   /* this request is a repetition */
+	bool step_over;               /* the step ended early: its message was cancelled */
+	const struct sqlite_gate
+		*visited;  /* the claim is reading this lane: it counts as ready meanwhile */
+	struct buf events; /* of this batch */
 	struct sqlite_counts count;
 	struct sqlite_counts count_before; /* this batch */
-	int changes_before;      /* rows changed before this batch */
+	int changes_before;                /* rows changed before this batch */
 	int64_t wal_pages;
-	int64_t trim;            /* outbox entries up to here are forgotten */
-	int64_t trim_done;       /* ... and removed */
-	struct map gates;        /* by key */
+	int64_t trim;      /* outbox entries up to here are forgotten */
+	int64_t trim_done; /* ... and removed */
+	struct map gates;  /* by key */
 	struct map gates_by_id;
-	size_t gates_sweep;      /* look for unused ones when there are that many */
-	struct list rotation;    /* users that could start something */
-	struct heap wakes;       /* gates that open by themselves */
-	struct list dirty;       /* gates whose row is to be written */
+	size_t gates_sweep;   /* look for unused ones when there are that many */
+	struct list rotation; /* users that could start something */
+	struct heap wakes;    /* gates that open by themselves */
+	struct list dirty;    /* gates whose row is to be written */
 	bool undo_on;
 	uint64_t undo_mark;
 	struct sqlite_undo *undo;
@@ -225,24 +286,24 @@ struct sqlite_db {
 	struct sqlite_ending *ending;
 	size_t endings, ending_cap;
 	struct sqlite_ended ended;
-	int64_t doc_next_ms;     /* no document is due before */
-	int64_t dedup_next_ms;   /* when to look for expired keys again */
-	int64_t forget_next_ms;  /* when to look for unused gates again */
+	int64_t doc_next_ms;    /* no document is due before */
+	int64_t dedup_next_ms;  /* when to look for expired keys again */
+	int64_t forget_next_ms; /* when to look for unused gates again */
 	struct list holders;
 	struct buf scratch;
 
 	/* From here on: under `mutex`. */
 	pthread_mutex_t mutex;
-	pthread_cond_t work;         /* for the writer */
-	pthread_cond_t checkpoint;   /* for the checkpointer */
+	pthread_cond_t work;          /* for the writer */
+	pthread_cond_t checkpoint;    /* for the checkpointer */
 	struct sqlite_handle *handle; /* the writer's; NULL = none */
 	pthread_t writer, checkpointer;
 	bool writer_runs, checkpointer_runs;
-	bool stop;               /* the writer ends when nothing is queued */
-	bool drop;               /* ... at once */
-	bool checkpoint_wanted;  /* the checkpointer's to do */
-	bool checkpoint_rest;    /* the writer's: what was written meanwhile */
-	int64_t queued_now_ms;   /* latest flush */
+	bool stop;              /* the writer ends when nothing is queued */
+	bool drop;              /* ... at once */
+	bool checkpoint_wanted; /* the checkpointer's to do */
+	bool checkpoint_rest;   /* the writer's: what was written meanwhile */
+	int64_t queued_now_ms;  /* latest flush */
 	int64_t outbox_last;
 	struct sqlite_stats stats;
 };
@@ -252,11 +313,13 @@ must_use bool sqlite_sql_prepare(struct sqlite_db *db);
 void sqlite_sql_finalize(struct sqlite_db *db);
 sqlite3_stmt *sqlite_sql_start(struct sqlite_db *db, enum sqlite_statement id);
 void sqlite_sql_int(sqlite3_stmt *s, int index, int64_t v);
-void sqlite_sql_text(sqlite3_stmt *s, int index, struct str v); /* not copied: must live until the end */
+void sqlite_sql_text(sqlite3_stmt *s, int index,
+		     struct str v); /* not copied: must live until the end */
 void sqlite_sql_blob(sqlite3_stmt *s, int index, struct str v); /* the same */
-must_use bool sqlite_sql_row(struct sqlite_db *db, sqlite3_stmt *s); /* the next row; false = end or error */
-void sqlite_sql_end(sqlite3_stmt *s);                               /* after the last row of interest */
-void sqlite_sql_run(struct sqlite_db *db, sqlite3_stmt *s);         /* a command, with its end */
+must_use bool sqlite_sql_row(struct sqlite_db *db,
+			     sqlite3_stmt *s);              /* the next row; false = end or error */
+void sqlite_sql_end(sqlite3_stmt *s);                       /* after the last row of interest */
+void sqlite_sql_run(struct sqlite_db *db, sqlite3_stmt *s); /* a command, with its end */
 /* The first column of the first row, or `otherwise`; with its end. */
 int64_t sqlite_sql_value(struct sqlite_db *db, sqlite3_stmt *s, int64_t otherwise);
 struct str sqlite_sql_str(sqlite3_stmt *s, int column); /* until the next row or the end */
@@ -276,7 +339,8 @@ must_use bool sqlite_writer_start(struct sqlite_db *db, struct sqlite_handle *h)
 void sqlite_writer_stop(struct sqlite_db *db, bool drop);
 void sqlite_writer_submit(struct sqlite_handle *h, int64_t now_ms); /* takes h->pending */
 struct sqlite_reqs sqlite_writer_take(struct sqlite_handle *h);     /* what is finished */
-void sqlite_writer_checkpoint(struct sqlite_db *db, sqlite3 *sql); /* as much as goes without waiting */
+void sqlite_writer_checkpoint(struct sqlite_db *db,
+			      sqlite3 *sql); /* as much as goes without waiting */
 void sqlite_writer_append(struct sqlite_reqs *q, struct store_req *r);
 struct store_req *sqlite_writer_pop(struct sqlite_reqs *q); /* NULL when empty */
 
@@ -308,15 +372,17 @@ void sqlite_message_log(struct sqlite_db *db, const struct sqlite_row *row, enum
 
 /* sqlite_row.c */
 must_use bool sqlite_row_get(struct sqlite_db *db, uint64_t seq, struct sqlite_row *ret_row);
-/* The first one of a lane with ord in [from, to]. A record that is not large is copied to the arena (NULL:
- * not asked for). */
-must_use bool sqlite_row_head(struct sqlite_db *db, int64_t lane, const int64_t range[2],
+/* The first one of a stretch. A record that is not large is copied to the arena (NULL: not asked for). */
+must_use bool sqlite_row_head(struct sqlite_db *db, struct sqlite_stretch where,
 			      struct sqlite_row *ret_row, struct arena *a, struct str *ret_record);
 struct str sqlite_row_record(struct sqlite_db *db, const struct sqlite_row *row, struct arena *a);
-size_t sqlite_row_record_bytes(struct sqlite_db *db, const struct sqlite_row *row); /* of a large one */
+size_t sqlite_row_record_bytes(struct sqlite_db *db,
+			       const struct sqlite_row *row); /* of a large one */
 /* Where a message that is not leased has to wait. `first`: it was there before, nobody is older. */
-struct sqlite_place sqlite_row_where(struct sqlite_db *db, const struct sqlite_row *row, bool first);
-void sqlite_row_add(struct sqlite_db *db, struct sqlite_row *row, struct str record); /* lane, ord set */
+struct sqlite_place sqlite_row_where(struct sqlite_db *db, const struct sqlite_row *row,
+				     bool first);
+void sqlite_row_add(struct sqlite_db *db, struct sqlite_row *row,
+		    struct str record); /* lane, ord set */
 void sqlite_row_place(struct sqlite_db *db, struct sqlite_row *row, struct sqlite_place to);
 void sqlite_row_remove(struct sqlite_db *db, struct sqlite_row *row);
 /* The slots of an attempt: taken and given back. The caller places or removes the row afterwards. */
@@ -340,9 +406,10 @@ bool sqlite_gate_is_full(struct sqlite_db *db, const struct sqlite_gate *user, e
 /* To be called before every change of g->s, and `refresh` after it. `write`: its row is to be written. */
 void sqlite_gate_change(struct sqlite_db *db, struct sqlite_gate *g, bool write);
 void sqlite_gate_refresh(struct sqlite_db *db, struct sqlite_gate *g);
-void sqlite_gate_refresh_user(struct sqlite_db *db, struct sqlite_gate *u); /* when only slots changed */
-void sqlite_gate_write(struct sqlite_db *db, struct sqlite_gate *g);  /* now */
-void sqlite_gate_flush(struct sqlite_db *db);                         /* all that are to be written */
+void sqlite_gate_refresh_user(struct sqlite_db *db,
+			      struct sqlite_gate *u);                /* when only slots changed */
+void sqlite_gate_write(struct sqlite_db *db, struct sqlite_gate *g); /* now */
+void sqlite_gate_flush(struct sqlite_db *db); /* all that are to be written */
 /* To be called when now_ms has changed: those that open by it are open. */
 void sqlite_gate_wake(struct sqlite_db *db, int64_t former_ms);
 void sqlite_gate_undo_begin(struct sqlite_db *db);

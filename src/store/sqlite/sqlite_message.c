@@ -1,6 +1,6 @@
 #include "store/sqlite/sqlite_int.h"
 
-/* ---- events that only the store knows of ------------------------------------------------------------ */
+/* ---- events that only the store knows of ----------------------------------------------------- */
 
 void sqlite_message_log(struct sqlite_db *db, const struct sqlite_row *r, enum event_state state,
 			struct str record)
@@ -15,20 +15,32 @@ void sqlite_message_log(struct sqlite_db *db, const struct sqlite_row *r, enum e
 				  });
 }
 
-/* ---- the end ---------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
-static void ended_add(struct sqlite_ended *e, int64_t seq)
+static void ended_add(struct sqlite_ended *e, struct msg_id id)
 {
-	uint64_t *at = &e->seq[e->next];
+	struct msg_id *at = &e->id[e->next];
 
 	/* It may be there already: its end was in a transaction that failed. */
-	if (map_get(&e->by_seq, map_key_u64((const uint64_t *)&seq)) != NULL)
+	if (map_get(&e->by_seq, map_key_u64(&id.seq)) != NULL)
 		return;
-	if (*at != 0)
-		map_remove(&e->by_seq, map_key_u64(at));
-	*at = (uint64_t)seq;
-	map_put(&e->by_seq, map_key_u64(at), at);
+	if (at->seq != 0)
+		map_remove(&e->by_seq, map_key_u64(&at->seq));
+	*at = id;
+	map_put(&e->by_seq, map_key_u64(&at->seq), at);
 	e->next = (e->next + 1) % SQLITE_ENDED_KEPT;
+}
+
+static bool same_id(struct msg_id a, struct msg_id b)
+{
+	return a.seq == b.seq && a.nonce == b.nonce;
+}
+
+static bool has_ended(const struct sqlite_ended *e, struct msg_id id)
+{
+	const struct msg_id *at = map_get(&e->by_seq, map_key_u64(&id.seq));
+
+	return at != NULL && same_id(*at, id);
 }
 
 static void ending_push(struct sqlite_db *db, struct sqlite_gate *queue, int64_t root)
@@ -64,7 +76,7 @@ static void message_end(struct sqlite_db *db, struct sqlite_row *r)
 	if (r->flags & ROW_QUEUE_SLOT)
 		ending_push(db, r->queue, r->root ? r->root : r->seq);
 	db->count.messages--;
-	ended_add(&db->ended, r->seq);
+	ended_add(&db->ended, (struct msg_id){ (uint64_t)r->seq, (uint64_t)r->nonce });
 }
 
 void sqlite_message_free_slots(struct sqlite_db *db)
@@ -89,18 +101,22 @@ static void cancelled_end(struct sqlite_db *db, struct sqlite_row *r)
 	message_end(db, r);
 }
 
-/* ---- put -------------------------------------------------------------------------------------------- */
+/* ---- put ------------------------------------------------------------------------------------- */
 
-/* Is this put a repetition? Then `put` says what the first one got. */
-static bool put_is_known(struct sqlite_db *db, struct move *m)
+/* Is there such a message? Then the put is a repetition and answers what the first one got, or the id
+ * has met another message's. */
+static bool put_is_known(struct sqlite_db *db, struct move *m, enum refusal *ret_refusal)
 {
-	uint64_t seq = m->put.msg->id.seq;
+	struct msg_id id = m->put.msg->id;
 	struct sqlite_row r;
 
-	if (seq > (uint64_t)db->count.seq_max)
+	if (id.seq > (uint64_t)db->count.seq_max)
 		return false;
-	if (!sqlite_row_get(db, seq, &r))
-		return db->again && map_get(&db->ended.by_seq, map_key_u64(&seq)) != NULL;
+	*ret_refusal = REFUSAL_NONE;
+	if (!sqlite_row_get(db, id.seq, &r))
+		return db->again && has_ended(&db->ended, id);
+	if (r.nonce != (int64_t)id.nonce)
+		*ret_refusal = REFUSAL_ID;
 	m->put.leased = r.lane == -db->holder->id && r.lease == db->token;
 	m->put.lease = m->put.leased ? (uint64_t)r.lease : 0;
 	return true;
@@ -189,7 +205,8 @@ static void put_count(struct sqlite_db *db, const struct msg *msg, struct sqlite
 	if (r->queue != NULL && r->root == 0) {
 		sqlite_gate_change(db, r->queue, true);
 		r->queue->s.messages++;
-		if (r->queue->s.waiting == 0 && gate_may_start(&r->queue->s.gate, db->now_ms, &at_ms)) {
+		if (r->queue->s.waiting == 0 &&
+		    gate_may_start(&r->queue->s.gate, db->now_ms, &at_ms)) {
 			gate_start(&r->queue->s.gate, db->now_ms);
 			r->flags |= ROW_QUEUE_SLOT;
 		}
@@ -259,33 +276,38 @@ enum refusal sqlite_message_put(struct sqlite_db *db, struct move *m)
 	struct sqlite_row r = { .seq = (int64_t)msg->id.seq,
 				.nonce = (int64_t)msg->id.nonce,
 				.due_ms = m->put.due_ms };
+	enum refusal refusal;
 
 	check(msg->id.seq > 0 && msg->id.seq <= INT64_MAX && m->put.record.n > 0);
-	if (put_is_known(db, m))
-		return REFUSAL_NONE;
+	check(m->put.due_ms < INT64_MAX);
+	if (put_is_known(db, m, &refusal))
+		return refusal;
 	r.user = sqlite_gate_user(db, msg->user, true);
 	if (db->error != SQLITE_OK)
 		return REFUSAL_NONE;
 	/* Its own key: it was put before and has ended. */
 	if (m->put.dedup_key.n && dedup_get(db, r.user, m->put.dedup_key, &m->put.existing))
-		return m->put.existing.seq == msg->id.seq ? REFUSAL_NONE : REFUSAL_DUPLICATE;
+		return same_id(m->put.existing, msg->id) ? REFUSAL_NONE : REFUSAL_DUPLICATE;
 	if (msg->queue.n && msg->root_seq == 0 && m->put.queues_max > 0 &&
-	    !sqlite_gate_is_visible(sqlite_gate_find(db, r.user, GATE_QUEUE, msg->queue), db->now_ms) &&
+	    !sqlite_gate_is_visible(sqlite_gate_find(db, r.user, GATE_QUEUE, msg->queue),
+				    db->now_ms) &&
 	    sqlite_gate_is_full(db, r.user, GATE_QUEUE, m->put.queues_max))
 		return REFUSAL_LIMIT;
 	put_apply(db, m, &r);
 	return REFUSAL_NONE;
 }
 
-/* ---- settle ----------------------------------------------------------------------------------------- */
+/* ---- settle ---------------------------------------------------------------------------------- */
 
-static bool message_find(struct sqlite_db *db, struct str user, struct msg_id id, struct sqlite_row *ret_row)
+static bool message_find(struct sqlite_db *db, struct str user, struct msg_id id,
+			 struct sqlite_row *ret_row)
 {
 	return sqlite_row_get(db, id.seq, ret_row) && ret_row->nonce == (int64_t)id.nonce &&
 	       str_eq(ret_row->user->name, user);
 }
 
-static enum refusal settle_find(struct sqlite_db *db, const struct move *m, struct sqlite_row *ret_row)
+static enum refusal settle_find(struct sqlite_db *db, const struct move *m,
+				struct sqlite_row *ret_row)
 {
 	if (!message_find(db, m->settle.user, m->settle.id, ret_row))
 		return REFUSAL_NOT_FOUND;
@@ -321,6 +343,7 @@ static void dlq_add(struct sqlite_db *db, const struct move *m, const struct sql
 
 static void settle_retry(struct sqlite_db *db, struct sqlite_row *r, int64_t due_ms)
 {
+	check(due_ms < INT64_MAX);
 	sqlite_row_stop(db, r);
 	r->retried++;
 	r->due_ms = due_ms;
@@ -371,7 +394,7 @@ enum refusal sqlite_message_settle(struct sqlite_db *db, struct move *m)
 	return REFUSAL_NONE;
 }
 
-/* ---- cancel ----------------------------------------------------------------------------------------- */
+/* ---- cancel ---------------------------------------------------------------------------------- */
 
 enum refusal sqlite_message_cancel(struct sqlite_db *db, struct move *m)
 {

@@ -1,6 +1,7 @@
 #include "store/sqlite/sqlite_int.h"
 
-static bool row_read(struct sqlite_db *db, sqlite3_stmt *s, struct sqlite_row *r, int64_t ret_gate_id[3])
+static bool row_read(struct sqlite_db *db, sqlite3_stmt *s, struct sqlite_row *r,
+		     int64_t ret_gate_id[3])
 {
 	if (!sqlite_sql_row(db, s))
 		return false;
@@ -41,16 +42,16 @@ bool sqlite_row_get(struct sqlite_db *db, uint64_t seq, struct sqlite_row *ret_r
 	return found && gates_find(db, ret_row, id);
 }
 
-bool sqlite_row_head(struct sqlite_db *db, int64_t lane, const int64_t range[2],
-		     struct sqlite_row *ret_row, struct arena *a, struct str *ret_record)
+bool sqlite_row_head(struct sqlite_db *db, struct sqlite_stretch where, struct sqlite_row *ret_row,
+		     struct arena *a, struct str *ret_record)
 {
 	sqlite3_stmt *s = sqlite_sql_start(db, SQL_MESSAGE_HEAD);
 	int64_t id[3];
 	bool found;
 
-	sqlite_sql_int(s, 1, lane);
-	sqlite_sql_int(s, 2, range[0]);
-	sqlite_sql_int(s, 3, range[1]);
+	sqlite_sql_int(s, 1, where.lane);
+	sqlite_sql_int(s, 2, where.from);
+	sqlite_sql_int(s, 3, where.to);
 	found = row_read(db, s, ret_row, id);
 	if (found && a != NULL)
 		*ret_record = arena_str(a, sqlite_sql_str(s, 12));
@@ -60,7 +61,8 @@ bool sqlite_row_head(struct sqlite_db *db, int64_t lane, const int64_t range[2],
 
 struct str sqlite_row_record(struct sqlite_db *db, const struct sqlite_row *r, struct arena *a)
 {
-	sqlite3_stmt *s = sqlite_sql_start(db, r->flags & ROW_LARGE ? SQL_LARGE_GET : SQL_MESSAGE_RECORD);
+	sqlite3_stmt *s =
+		sqlite_sql_start(db, r->flags & ROW_LARGE ? SQL_LARGE_GET : SQL_MESSAGE_RECORD);
 	struct str record = STR_NULL;
 
 	sqlite_sql_int(s, 1, r->seq);
@@ -78,7 +80,7 @@ size_t sqlite_row_record_bytes(struct sqlite_db *db, const struct sqlite_row *r)
 	return (size_t)sqlite_sql_value(db, s, 0);
 }
 
-/* ---- lanes ------------------------------------------------------------------------------------------ */
+/* ---- lanes ----------------------------------------------------------------------------------- */
 
 static struct sqlite_gate *lane_gate(const struct sqlite_row *r, int64_t lane)
 {
@@ -219,7 +221,7 @@ void sqlite_row_remove(struct sqlite_db *db, struct sqlite_row *r)
 	lane_refresh(db, r, r->lane);
 }
 
-/* ---- slots ------------------------------------------------------------------------------------------ */
+/* ---- slots ----------------------------------------------------------------------------------- */
 
 static void flow_count(struct sqlite_db *db, struct sqlite_row *r, bool start)
 {
@@ -257,11 +259,12 @@ void sqlite_row_stop(struct sqlite_db *db, struct sqlite_row *r)
 		flow_count(db, r, false);
 }
 
-/* ---- where to wait ---------------------------------------------------------------------------------- */
+/* ---- where to wait --------------------------------------------------------------------------- */
 
 bool sqlite_row_is_paused(const struct sqlite_row *r)
 {
-	return r->queue != NULL && r->root == 0 && (r->flags & ROW_QUEUE_SLOT) && r->queue->s.gate.paused;
+	return r->queue != NULL && r->root == 0 && (r->flags & ROW_QUEUE_SLOT) &&
+	       r->queue->s.gate.paused;
 }
 
 static bool stands_at_flow(struct sqlite_db *db, const struct sqlite_row *r, bool first)
@@ -278,10 +281,13 @@ static bool stands_at_flow(struct sqlite_db *db, const struct sqlite_row *r, boo
 
 struct sqlite_place sqlite_row_where(struct sqlite_db *db, const struct sqlite_row *r, bool first)
 {
+	struct sqlite_place p = { r->user->id, r->due_ms };
+
 	if (r->queue != NULL && !(r->flags & ROW_QUEUE_SLOT))
 		return (struct sqlite_place){ r->queue->id, r->seq };
-	return (struct sqlite_place){
-		.lane = stands_at_flow(db, r, first) ? r->flow->id : r->user->id,
-		.ord = first || r->due_ms > db->now_ms ? r->due_ms : db->now_ms,
-	};
+	if (stands_at_flow(db, r, first))
+		p.lane = r->flow->id;
+	if (!first && r->due_ms < db->now_ms)
+		p.ord = db->now_ms;
+	return p;
 }

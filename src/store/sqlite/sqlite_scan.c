@@ -31,7 +31,8 @@ static bool has_room(struct listing *l, size_t bytes)
 {
 	struct scan *s = l->scan;
 
-	if (s->rows < l->max && (s->rows == 0 || (bytes <= s->bytes_max && l->bytes <= s->bytes_max - bytes)))
+	if (s->rows < l->max &&
+	    (s->rows == 0 || (bytes <= s->bytes_max && l->bytes <= s->bytes_max - bytes)))
 		return true;
 	s->more = true;
 	return false;
@@ -47,7 +48,7 @@ static struct scan_row *row_add(struct listing *l, size_t bytes)
 	return &s->row[s->rows++];
 }
 
-/* ---- messages --------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static enum row_state state_of(const struct sqlite_db *db, const struct sqlite_row *r)
 {
@@ -97,7 +98,8 @@ static bool message_look(struct listing *l, sqlite3_stmt *q, int64_t user_id)
 	record = sqlite_sql_str(q, 12);
 	if (!has_room(l, large ? sqlite_row_record_bytes(l->db, &r) : record.n))
 		return false;
-	record = large ? sqlite_row_record(l->db, &r, &l->scan->arena) : arena_str(&l->scan->arena, record);
+	record = large ? sqlite_row_record(l->db, &r, &l->scan->arena)
+		       : arena_str(&l->scan->arena, record);
 	message_fill(l, &r, record);
 	return true;
 }
@@ -126,12 +128,14 @@ static void scan_messages(struct listing *l)
 	sqlite_sql_end(q);
 }
 
-/* ---- dead letters ----------------------------------------------------------------------------------- */
+/* ---- dead letters ---------------------------------------------------------------------------- */
 
 static sqlite3_stmt *dlq_start(struct sqlite_db *db, const struct scan *s, int64_t user_id)
 {
 	bool from_end = s->descending && s->dlq.ms == 0 && s->dlq.seq == 0;
-	enum sqlite_statement id = s->exact ? SQL_DLQ_GET : s->descending ? SQL_DLQ_BEFORE : SQL_DLQ_AFTER;
+	enum sqlite_statement id = s->exact        ? SQL_DLQ_GET
+				   : s->descending ? SQL_DLQ_BEFORE
+						   : SQL_DLQ_AFTER;
 	sqlite3_stmt *q = sqlite_sql_start(db, id);
 
 	sqlite_sql_int(q, 1, user_id);
@@ -157,7 +161,8 @@ static void scan_dlq(struct listing *l)
 			break;
 		*row_add(l, response.n + record.n) = (struct scan_row){
 			.dlq = { sqlite3_column_int64(q, 0), (uint64_t)sqlite3_column_int64(q, 1) },
-			.id = { (uint64_t)sqlite3_column_int64(q, 1), (uint64_t)sqlite3_column_int64(q, 2) },
+			.id = { (uint64_t)sqlite3_column_int64(q, 1),
+				(uint64_t)sqlite3_column_int64(q, 2) },
 			.retried = sqlite3_column_int64(q, 3),
 			.response = arena_str(&s->arena, response),
 			.record = arena_str(&s->arena, record),
@@ -166,12 +171,14 @@ static void scan_dlq(struct listing *l)
 	sqlite_sql_end(q);
 }
 
-/* ---- documents -------------------------------------------------------------------------------------- */
+/* ---- documents ------------------------------------------------------------------------------- */
 
 static sqlite3_stmt *docs_start(struct sqlite_db *db, const struct scan *s)
 {
 	bool all = !s->exact && s->user.n == 0;
-	sqlite3_stmt *q = sqlite_sql_start(db, s->exact ? SQL_DOC_GET : all ? SQL_DOC_SCAN_ALL : SQL_DOC_SCAN);
+	sqlite3_stmt *q = sqlite_sql_start(db, s->exact ? SQL_DOC_GET
+					       : all    ? SQL_DOC_SCAN_ALL
+							: SQL_DOC_SCAN);
 
 	sqlite_sql_int(q, 1, s->doc);
 	sqlite_sql_text(q, 2, all ? s->after_user : s->user);
@@ -200,7 +207,7 @@ static void scan_docs(struct listing *l)
 	sqlite_sql_end(q);
 }
 
-/* ---- gates ------------------------------------------------------------------------------------------ */
+/* ---- gates ----------------------------------------------------------------------------------- */
 
 static void gate_fill(struct listing *l, const struct sqlite_gate *g)
 {
@@ -279,7 +286,7 @@ void sqlite_scan_run(struct sqlite_db *db, struct scan *s)
 	s->req.result = STORE_APPLIED;
 }
 
-/* ---- the outbox ------------------------------------------------------------------------------------- */
+/* ---- the outbox ------------------------------------------------------------------------------ */
 
 void sqlite_scan_trim(struct sqlite_db *db)
 {
@@ -301,7 +308,8 @@ void sqlite_scan_trim(struct sqlite_db *db)
 }
 
 /* Whole entries after `after` that fit, counted: their end and their bytes. */
-static size_t entries_measure(struct sqlite_db *db, struct tail *t, int64_t after, int64_t *ret_last)
+static size_t entries_measure(struct sqlite_db *db, struct tail *t, int64_t after,
+			      int64_t *ret_last)
 {
 	sqlite3_stmt *s = sqlite_sql_start(db, SQL_BATCH_SIZES);
 	size_t bytes = 0;
@@ -348,7 +356,8 @@ void sqlite_scan_tail(struct sqlite_db *db, struct tail *t)
 	size_t bytes;
 
 	if ((int64_t)t->trim > db->trim)
-		db->trim = (int64_t)t->trim < db->count.outbox_last ? (int64_t)t->trim : db->count.outbox_last;
+		db->trim = (int64_t)t->trim < db->count.outbox_last ? (int64_t)t->trim
+								    : db->count.outbox_last;
 	after = (int64_t)t->after > db->trim ? (int64_t)t->after : db->trim;
 	last = (int64_t)t->after;
 	bytes = entries_measure(db, t, after, &last);

@@ -10,17 +10,17 @@ static const char *const migration[] = {
 	"CREATE TABLE message ("
 	" seq INTEGER PRIMARY KEY,"
 	" nonce INTEGER NOT NULL,"
-	" user INTEGER NOT NULL,"    /* gate.id, as queue and flow */
-	" lane INTEGER NOT NULL,"    /* see sqlite_int.h */
+	" user INTEGER NOT NULL," /* gate.id, as queue and flow */
+	" lane INTEGER NOT NULL," /* see sqlite_int.h */
 	" ord INTEGER NOT NULL,"
 	" due_ms INTEGER NOT NULL,"
 	" retried INTEGER NOT NULL,"
 	" lease INTEGER NOT NULL,"
 	" queue INTEGER,"
 	" flow INTEGER,"
-	" root INTEGER,"             /* seq of the message whose queue slot it shares */
+	" root INTEGER," /* seq of the message whose queue slot it shares */
 	" flags INTEGER NOT NULL,"
-	" record BLOB);"             /* NULL: in `large` */
+	" record BLOB);" /* NULL: in `large` */
 	"CREATE INDEX place ON message (lane, ord);"
 	"CREATE INDEX kin ON message (root) WHERE root IS NOT NULL;"
 	"CREATE TABLE large ("
@@ -28,7 +28,7 @@ static const char *const migration[] = {
 	" record BLOB NOT NULL);"
 	"CREATE TABLE gate ("
 	" id INTEGER PRIMARY KEY,"
-	" user INTEGER NOT NULL,"    /* gate.id of the owner; 0 for a user's own gate */
+	" user INTEGER NOT NULL," /* gate.id of the owner; 0 for a user's own gate */
 	" kind INTEGER NOT NULL,"
 	" name TEXT NOT NULL,"
 	" parallelism INTEGER NOT NULL,"
@@ -42,7 +42,7 @@ static const char *const migration[] = {
 	" flags INTEGER NOT NULL,"
 	" created_ms INTEGER NOT NULL,"
 	" updated_ms INTEGER NOT NULL,"
-	" forget_ms INTEGER);"       /* not needed from then on; NULL = needed */
+	" forget_ms INTEGER);" /* not needed from then on; NULL = needed */
 	"CREATE UNIQUE INDEX gate_name ON gate (user, kind, name);"
 	"CREATE INDEX gate_forget ON gate (forget_ms) WHERE forget_ms IS NOT NULL;"
 	"CREATE TABLE dedup ("
@@ -67,7 +67,7 @@ static const char *const migration[] = {
 	" user TEXT NOT NULL,"
 	" name TEXT NOT NULL,"
 	" version INTEGER NOT NULL,"
-	" due_ms INTEGER,"           /* NULL = never */
+	" due_ms INTEGER," /* NULL = never */
 	" value BLOB NOT NULL);"
 	"CREATE UNIQUE INDEX doc_name ON doc (kind, user, name);"
 	"CREATE INDEX doc_due ON doc (due_ms) WHERE due_ms IS NOT NULL;"
@@ -85,26 +85,28 @@ static const char *const migration[] = {
 	"PRAGMA user_version = 1;",
 };
 
-#define MESSAGE_COLUMNS "seq, nonce, user, lane, ord, due_ms, retried, lease, queue, flow, root, flags"
-#define GATE_COLUMNS                                                                                \
-	"id, user, kind, name, parallelism, rate, period_ms, rate_count, window_ms, running, waiting," \
+#define MESSAGE_COLUMNS \
+	"seq, nonce, user, lane, ord, due_ms, retried, lease, queue, flow, root, flags"
+#define GATE_COLUMNS                                                                           \
+	"id, user, kind, name, parallelism, rate, period_ms, rate_count, window_ms, running, " \
+	"waiting,"                                                                             \
 	" messages, flags, created_ms, updated_ms"
 
 const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 	[SQL_BEGIN] = "BEGIN",
 	[SQL_COMMIT] = "COMMIT",
-	[SQL_ROLLBACK] = "ROLLBACK",
 	[SQL_SAVEPOINT] = "SAVEPOINT step",
 	[SQL_SAVEPOINT_ROLLBACK] = "ROLLBACK TO step",
 	[SQL_SAVEPOINT_RELEASE] = "RELEASE step",
 
-	[SQL_BATCH_LAST] = "SELECT pos, seq_max, version, messages FROM batch ORDER BY pos DESC LIMIT 1",
+	[SQL_BATCH_LAST] =
+		"SELECT pos, seq_max, version, messages FROM batch ORDER BY pos DESC LIMIT 1",
 	[SQL_BATCH_ADD] = "INSERT INTO batch VALUES (?1, ?2, ?3, ?4, ?5)",
 	[SQL_BATCH_TRIM] = "DELETE FROM batch WHERE pos <= ?1 AND pos < ?2",
 	[SQL_BATCH_EMPTY] = "UPDATE batch SET events = x'' WHERE pos = ?1",
 	[SQL_BATCH_SIZES] = "SELECT pos, length(events) FROM batch WHERE pos > ?1 ORDER BY pos",
 	[SQL_BATCH_EVENTS] = "SELECT events FROM batch WHERE pos > ?1 AND pos <= ?2 ORDER BY pos",
-	[SQL_BATCH_COUNT] = "SELECT count(*) FROM batch",
+	[SQL_BATCH_FIRST] = "SELECT pos FROM batch ORDER BY pos LIMIT 1",
 	[SQL_HOLDER_NEXT] = "UPDATE holder SET last = last + 1",
 	[SQL_HOLDER_LAST] = "SELECT last FROM holder",
 
@@ -114,8 +116,9 @@ const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 	[SQL_MESSAGE_MOVE] = "UPDATE message SET lane = ?2, ord = ?3, due_ms = ?4, retried = ?5,"
 			     " lease = ?6, flags = ?7 WHERE seq = ?1",
 	[SQL_MESSAGE_REMOVE] = "DELETE FROM message WHERE seq = ?1",
-	[SQL_MESSAGE_HEAD] = "SELECT " MESSAGE_COLUMNS ", record FROM message"
-			     " WHERE lane = ?1 AND ord >= ?2 AND ord <= ?3 ORDER BY ord, seq LIMIT 1",
+	[SQL_MESSAGE_HEAD] =
+		"SELECT " MESSAGE_COLUMNS ", record FROM message"
+		" WHERE lane = ?1 AND ord >= ?2 AND ord <= ?3 ORDER BY ord, seq LIMIT 1",
 	[SQL_MESSAGE_RECORD] = "SELECT record FROM message WHERE seq = ?1",
 	[SQL_MESSAGE_SCAN] = "SELECT " MESSAGE_COLUMNS ", record FROM message"
 			     " WHERE seq > ?1 ORDER BY seq",
@@ -139,24 +142,31 @@ const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 
 	[SQL_FLOW_FORGIVE] = "UPDATE message SET flags = flags & ~2 WHERE lane < 0 AND flow = ?1",
 
-	[SQL_GATE_ADD] = "INSERT INTO gate VALUES (NULL, ?1, ?2, ?3, 0, 0, 1000, 0, 0, 0, 0, 0, 0, ?4, ?4,"
-			 " NULL)",
+	[SQL_GATE_ADD] =
+		"INSERT INTO gate VALUES (NULL, ?1, ?2, ?3, 0, 0, 1000, 0, 0, 0, 0, 0, 0, ?4, ?4,"
+		" NULL)",
 	[SQL_GATE_GET] = "SELECT " GATE_COLUMNS " FROM gate WHERE id = ?1",
-	[SQL_GATE_FIND] = "SELECT " GATE_COLUMNS " FROM gate WHERE user = ?1 AND kind = ?2 AND name = ?3",
-	[SQL_GATE_WRITE] = "UPDATE gate SET parallelism = ?2, rate = ?3, period_ms = ?4, rate_count = ?5,"
-			   " window_ms = ?6, running = ?7, waiting = ?8, messages = ?9, flags = ?10,"
-			   " created_ms = ?11, updated_ms = ?12, forget_ms = ?13 WHERE id = ?1",
+	[SQL_GATE_FIND] =
+		"SELECT " GATE_COLUMNS " FROM gate WHERE user = ?1 AND kind = ?2 AND name = ?3",
+	[SQL_GATE_WRITE] =
+		"UPDATE gate SET parallelism = ?2, rate = ?3, period_ms = ?4, rate_count = ?5,"
+		" window_ms = ?6, running = ?7, waiting = ?8, messages = ?9, flags = ?10,"
+		" created_ms = ?11, updated_ms = ?12, forget_ms = ?13 WHERE id = ?1",
 	[SQL_GATE_REMOVE] = "DELETE FROM gate WHERE id = ?1",
 	/* Bit 8 of flags: removed. */
-	[SQL_GATE_COUNT] = "SELECT count(*) FROM gate WHERE user = ?1 AND kind = ?2 AND NOT flags & 8",
+	[SQL_GATE_COUNT] =
+		"SELECT count(*) FROM gate WHERE user = ?1 AND kind = ?2 AND NOT flags & 8",
 	[SQL_GATE_FORGET] = "SELECT id FROM gate WHERE forget_ms <= ?1 ORDER BY forget_ms LIMIT 1",
-	[SQL_GATE_SCAN] = "SELECT " GATE_COLUMNS " FROM gate WHERE user = ?1 AND kind = ?2 AND name > ?3"
-			  " ORDER BY name",
+	[SQL_GATE_SCAN] =
+		"SELECT " GATE_COLUMNS " FROM gate WHERE user = ?1 AND kind = ?2 AND name > ?3"
+		" ORDER BY name",
 
-	[SQL_DEDUP_GET] = "SELECT seq, nonce FROM dedup WHERE user = ?1 AND key = ?2 AND until_ms > ?3",
+	[SQL_DEDUP_GET] =
+		"SELECT seq, nonce FROM dedup WHERE user = ?1 AND key = ?2 AND until_ms > ?3",
 	[SQL_DEDUP_SET] = "INSERT OR REPLACE INTO dedup VALUES (?1, ?2, ?3, ?4, ?5)",
-	[SQL_DEDUP_EXPIRE] = "DELETE FROM dedup WHERE (user, key) IN"
-			     " (SELECT user, key FROM dedup WHERE until_ms <= ?1 ORDER BY until_ms LIMIT ?2)",
+	[SQL_DEDUP_EXPIRE] =
+		"DELETE FROM dedup WHERE (user, key) IN"
+		" (SELECT user, key FROM dedup WHERE until_ms <= ?1 ORDER BY until_ms LIMIT ?2)",
 
 	[SQL_DLQ_ADD] = "INSERT OR IGNORE INTO dlq VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[SQL_DLQ_REMOVE] = "DELETE FROM dlq WHERE user = ?1 AND ms = ?2 AND seq = ?3",
@@ -183,7 +193,8 @@ const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 			     " WHERE kind = ?1 AND (user, name) > (?2, ?3) ORDER BY user, name",
 
 	[SQL_CHECK_LEASED] = "SELECT count(*) FROM message WHERE lane < 0 AND user = ?1",
-	[SQL_CHECK_FLOWS] = "SELECT count(*) FROM message WHERE lane < 0 AND flow = ?1 AND flags & 2",
+	[SQL_CHECK_FLOWS] =
+		"SELECT count(*) FROM message WHERE lane < 0 AND flow = ?1 AND flags & 2",
 	[SQL_CHECK_SLOTS] = "SELECT count(DISTINCT coalesce(root, seq)) FROM message"
 			    " WHERE queue = ?1 AND flags & 1",
 	[SQL_CHECK_LANES] = "SELECT count(*) FROM message WHERE lane = ?1 AND ord >= ?2",
@@ -230,15 +241,16 @@ bool sqlite_schema_migrate(sqlite3 *sql, char ret_error[200])
 	}
 	if (version > (int64_t)countof(migration)) {
 		snprintf(ret_error, 200,
-			 "the database has version %lld, but this program only knows versions up to %zu; "
+			 "the database has version %lld, but this program only knows versions up "
+			 "to %zu; "
 			 "use a newer program",
 			 (long long)version, countof(migration));
 		return false;
 	}
 	for (size_t i = (size_t)version; i < countof(migration); i++) {
 		if (!migrate_one(sql, migration[i])) {
-			snprintf(ret_error, 200, "cannot migrate the database from version %zu: %s", i,
-				 sqlite3_errmsg(sql));
+			snprintf(ret_error, 200, "cannot migrate the database from version %zu: %s",
+				 i, sqlite3_errmsg(sql));
 			return false;
 		}
 	}

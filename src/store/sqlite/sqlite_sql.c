@@ -6,8 +6,9 @@ bool sqlite_sql_prepare(struct sqlite_db *db)
 {
 	for (size_t i = 0; i < SQL_STATEMENTS; i++) {
 		check(sqlite_schema_statements[i] != NULL);
-		if (sqlite3_prepare_v3(db->sql, sqlite_schema_statements[i], -1, SQLITE_PREPARE_PERSISTENT,
-				       &db->statement[i], NULL) != SQLITE_OK)
+		if (sqlite3_prepare_v3(db->sql, sqlite_schema_statements[i], -1,
+				       SQLITE_PREPARE_PERSISTENT, &db->statement[i],
+				       NULL) != SQLITE_OK)
 			return false;
 	}
 	return true;

@@ -43,17 +43,19 @@ static enum refusal move_apply(struct sqlite_db *db, struct move *m)
 	unreachable();
 }
 
-static bool may_be_refused(const struct move *m)
+/* A seq that is greater than all before is surely nobody else's. */
+static bool may_be_refused(const struct sqlite_db *db, const struct move *m)
 {
-	return m->kind != MOVE_PUT || m->put.dedup_key.n > 0 || m->put.queues_max > 0;
+	return m->kind != MOVE_PUT || m->put.dedup_key.n > 0 || m->put.queues_max > 0 ||
+	       m->put.msg->id.seq <= (uint64_t)db->count.seq_max;
 }
 
 /* A move refuses before it changes anything. So a step can only stop halfway when a move after the first
  * may be refused. */
-static bool may_stop_halfway(const struct step *step)
+static bool may_stop_halfway(const struct sqlite_db *db, const struct step *step)
 {
 	for (size_t i = 1; i < step->moves; i++) {
-		if (may_be_refused(&step->move[i]))
+		if (may_be_refused(db, &step->move[i]))
 			return true;
 	}
 	return false;
@@ -138,7 +140,7 @@ static void moves_apply_or_undo(struct sqlite_db *db, struct step *step)
 void sqlite_step_run(struct sqlite_db *db, struct step *step)
 {
 	check(db->endings == 0);
-	if (may_stop_halfway(step))
+	if (may_stop_halfway(db, step))
 		moves_apply_or_undo(db, step);
 	else
 		moves_apply(db, step);

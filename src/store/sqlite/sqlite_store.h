@@ -21,10 +21,10 @@
 struct sqlite_db;
 
 struct sqlite_settings {
-	const char *path;       /* of the database file, or ":memory:" */
-	bool threaded;          /* false: batches run inside store_flush */
-	bool ephemeral;         /* synchronous=OFF: state need not survive the machine */
-	int64_t lease_ms;       /* 0 = 15,000 */
+	const char *path; /* of the database file, or ":memory:" */
+	bool threaded;    /* false: batches run inside store_flush */
+	bool ephemeral;   /* synchronous=OFF: state need not survive the machine */
+	int64_t lease_ms; /* 0 = 15,000 */
 	/* Rung when completions wait for store_poll; from the writer thread when there is one. NULL is fine. */
 	void (*wake)(void *arg);
 	void *wake_arg;
@@ -45,13 +45,13 @@ void sqlite_db_kill(struct sqlite_db *db, struct store *s);
 void sqlite_db_close(struct sqlite_db *db);
 
 struct sqlite_stats {
-	uint64_t commits, steps; /* since opening */
+	uint64_t commits, steps;  /* since opening */
 	uint64_t commit_us_total; /* spent in COMMIT, which is mostly the disk's time */
 	uint64_t commits_failed;
-	int64_t messages;        /* not ended */
-	int64_t outbox_entries;  /* not trimmed; approximate */
-	int64_t wal_pages;       /* in the write-ahead log */
-	int64_t gates;           /* in memory */
+	int64_t messages;       /* not ended */
+	int64_t outbox_entries; /* not trimmed; approximate */
+	int64_t wal_pages;      /* in the write-ahead log */
+	int64_t gates;          /* in memory */
 };
 struct sqlite_stats sqlite_db_stats(struct sqlite_db *db);
 

@@ -71,8 +71,8 @@ static void writer_work(struct sqlite_db *db, struct sqlite_handle *h)
 		concat(&h->finished, &done);
 		ring(db);
 	}
-	if (db->wal_pages >= SQLITE_CHECKPOINT_PAGES && db->checkpointer_runs && !db->checkpoint_wanted &&
-	    !db->checkpoint_rest) {
+	if (db->wal_pages >= SQLITE_CHECKPOINT_PAGES && db->checkpointer_runs &&
+	    !db->checkpoint_wanted && !db->checkpoint_rest) {
 		db->checkpoint_wanted = true;
 		pthread_cond_signal(&db->checkpoint);
 	}
@@ -140,8 +140,8 @@ bool sqlite_writer_start(struct sqlite_db *db, struct sqlite_handle *h)
 	db->handle = h;
 	db->stop = db->drop = false;
 	db->checkpoint_wanted = db->checkpoint_rest = false;
-	db->checkpointer_runs = db->on_disk &&
-				pthread_create(&db->checkpointer, NULL, checkpointer_main, db) == 0;
+	db->checkpointer_runs =
+		db->on_disk && pthread_create(&db->checkpointer, NULL, checkpointer_main, db) == 0;
 	db->writer_runs = pthread_create(&db->writer, NULL, writer_main, db) == 0;
 	if (!db->writer_runs)
 		sqlite_writer_stop(db, true);
