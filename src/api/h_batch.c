@@ -15,7 +15,7 @@ enum {
 };
 
 struct slot {
-	struct problem *problem; /* why it was not handed to the engine; NULL = it was */
+	struct problem *problem;   /* why it was not handed to the engine; NULL = it was */
 	struct publish_item *item; /* the first of its messages */
 };
 
@@ -26,7 +26,7 @@ struct batch {
 	struct slot *slot;         /* the same */
 	size_t n;
 	struct groups_find find;
-	struct map groups;         /* of find.one, by name */
+	struct map groups;      /* of find.one, by name */
 	struct problem problem; /* of the whole call */
 };
 

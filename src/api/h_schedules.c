@@ -198,7 +198,8 @@ static struct headers settings(struct call *c, const struct options_source *os)
 }
 
 /* The fields that options do not decide; the group, if it is one, need not exist yet. */
-static bool start_schedule(struct call *c, struct str own_query, struct schedule *s, struct problem *p)
+static bool start_schedule(struct call *c, struct str own_query, struct schedule *s,
+			   struct problem *p)
 {
 	struct msg *m = &s->msg;
 	enum dest_kind kind;
@@ -213,14 +214,16 @@ static bool start_schedule(struct call *c, struct str own_query, struct schedule
 	if (!dest_classify(c->rest, &kind, p))
 		return false;
 	if (kind == DEST_API)
-		return problem_set(p, 400, "invalid destination: %.*s is not configured on this server",
+		return problem_set(p, 400,
+				   "invalid destination: %.*s is not configured on this server",
 				   STR_FMT(c->rest));
 	if (kind == DEST_GROUP) {
 		m->topic = c->rest;
 		return true;
 	}
 	if (own_query.n > 0)
-		s->destination = arena_fmt(call_arena(c), "%.*s?%.*s", STR_FMT(c->rest), STR_FMT(own_query));
+		s->destination =
+			arena_fmt(call_arena(c), "%.*s?%.*s", STR_FMT(c->rest), STR_FMT(own_query));
 	if (!url_judge(s->destination, &u, &why))
 		return problem_set(p, 400, "invalid destination url: %s", why);
 	m->url = u.whole;
@@ -250,9 +253,11 @@ static bool make_schedule(struct call *c, struct schedule_op *op, struct problem
 	struct options o = { 0 };
 
 	if (!query_split_destination(call_arena(c), c->req->query, &own_query, &os.query, &token))
-		return problem_set(p, 400,
-				   "the query string has a broken percent-escape or too many settings");
-	if (!start_schedule(c, own_query, s, p) || !options_parse(call_arena(c), &os, &s->msg, &o, p))
+		return problem_set(
+			p, 400,
+			"the query string has a broken percent-escape or too many settings");
+	if (!start_schedule(c, own_query, s, p) ||
+	    !options_parse(call_arena(c), &os, &s->msg, &o, p))
 		return false;
 	take_options(s, &o);
 	if (s->msg.topic.n > 0)

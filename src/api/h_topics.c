@@ -7,7 +7,7 @@
 #include "core/url.h"
 
 enum {
-	ENDPOINTS_MAX = 5000,       /* of one request */
+	ENDPOINTS_MAX = 5000, /* of one request */
 	ENDPOINT_NAME_BYTES = 1024,
 };
 
@@ -166,7 +166,8 @@ static bool read_endpoint(const struct json *v, size_t at, bool needs_url, struc
 
 	if (v->kind != JSON_OBJECT || !text_member(v, STR("url"), &e->url) ||
 	    !text_member(v, STR("name"), &e->name))
-		return problem_set(p, 400, "endpoint %zu must be an object with strings url and name", at);
+		return problem_set(p, 400,
+				   "endpoint %zu must be an object with strings url and name", at);
 	if (e->name.n > ENDPOINT_NAME_BYTES)
 		return problem_set(p, 400, "endpoint %zu: a name may have %d bytes at most", at,
 				   ENDPOINT_NAME_BYTES);
@@ -188,8 +189,10 @@ static bool read_endpoints(struct call *c, struct group_op *op, bool needs_url, 
 	if (!name_is_good(c, p) || !read_body(c, &body, p))
 		return false;
 	list = json_get(body, STR("endpoints"));
-	if (list == NULL || list->kind != JSON_ARRAY || list->count == 0 || list->count > ENDPOINTS_MAX)
-		return problem_set(p, 400, "endpoints must be an array of 1 to %d endpoints", ENDPOINTS_MAX);
+	if (list == NULL || list->kind != JSON_ARRAY || list->count == 0 ||
+	    list->count > ENDPOINTS_MAX)
+		return problem_set(p, 400, "endpoints must be an array of 1 to %d endpoints",
+				   ENDPOINTS_MAX);
 	e = arena_array(call_arena(c), struct group_endpoint, list->count);
 	for (const struct json *v = list->child; v != NULL; v = v->next, n++) {
 		if (!read_endpoint(v, n, needs_url, &e[n], p))
@@ -234,7 +237,8 @@ void h_topics_delete(struct call *c)
 static bool headers_are_good(const struct headers *h, struct problem *p)
 {
 	if (h->n > LIMIT_SETTINGS_COUNT / 2)
-		return problem_set(p, 400, "at most %d headers are allowed", LIMIT_SETTINGS_COUNT / 2);
+		return problem_set(p, 400, "at most %d headers are allowed",
+				   LIMIT_SETTINGS_COUNT / 2);
 	for (size_t i = 0; i < h->n; i++) {
 		if (!header_name_is_valid(h->v[i].name) || !header_value_is_valid(h->v[i].value))
 			return problem_set(p, 400, "header %.*s: invalid name or value",
@@ -268,7 +272,8 @@ void h_topics_headers(struct call *c)
 		return;
 	}
 	if (!item_read_headers(call_arena(c), json_get(body, STR("headers")), &op->header))
-		problem_set(&op->problem, 400, "headers must be an object of strings, or arrays of strings");
+		problem_set(&op->problem, 400,
+			    "headers must be an object of strings, or arrays of strings");
 	if (op->problem.status != 0 || !headers_are_good(&op->header, &op->problem) ||
 	    !settings_are_good(c, &op->header, &op->problem))
 		call_fail(c, &op->problem);

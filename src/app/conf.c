@@ -16,14 +16,17 @@ struct conf_row {
 };
 
 static const struct conf_row rows[] = {
-#define X(kind, field, flag, env, def, help) { CONF_##kind, offsetof(struct conf, field), flag, env, def, help },
+#define X(kind, field, flag, env, def, help) \
+	{ CONF_##kind, offsetof(struct conf, field), flag, env, def, help },
 	CONF_TABLE(X)
 #undef X
 };
 
 static bool is_bool(const char *s, bool *ret_value)
 {
-	static const char *const yes[] = { "1", "true", "yes", "on" }, *const no[] = { "0", "false", "no", "off" };
+	static const char *const yes[] = { "1", "true", "yes", "on" }, *const no[] = { "0", "false",
+										       "no",
+										       "off" };
 
 	for (size_t i = 0; i < countof(yes); i++) {
 		if (strcmp(s, yes[i]) == 0 || strcmp(s, no[i]) == 0) {
@@ -35,8 +38,8 @@ static bool is_bool(const char *s, bool *ret_value)
 }
 
 /* `from` names the flag or variable for the error. */
-static bool set_value(struct conf *c, const struct conf_row *row, const char *value, const char *from,
-		      char ret_error[256])
+static bool set_value(struct conf *c, const struct conf_row *row, const char *value,
+		      const char *from, char ret_error[256])
 {
 	void *field = (char *)c + row->offset;
 
@@ -62,11 +65,13 @@ static bool set_defaults(struct conf *c, char ret_error[256])
 	for (size_t i = 0; i < countof(rows); i++) {
 		const char *env = getenv(rows[i].env);
 
-		if (*rows[i].def != '\0' && !set_value(c, &rows[i], rows[i].def, rows[i].flag, ret_error))
+		if (*rows[i].def != '\0' &&
+		    !set_value(c, &rows[i], rows[i].def, rows[i].flag, ret_error))
 			return false;
 		if (rows[i].kind == CONF_TEXT && *rows[i].def == '\0')
 			*(const char **)((char *)c + rows[i].offset) = "";
-		if (env != NULL && *env != '\0' && !set_value(c, &rows[i], env, rows[i].env, ret_error))
+		if (env != NULL && *env != '\0' &&
+		    !set_value(c, &rows[i], env, rows[i].env, ret_error))
 			return false;
 	}
 	return true;
@@ -93,7 +98,8 @@ static int take_flag(struct conf *c, int left, char **arg, char ret_error[256])
 	name = str_cut(&rest, '=');
 	row = arg[0][0] == '-' ? find_row(name) : NULL;
 	if (row == NULL) {
-		snprintf(ret_error, 256, "unknown flag '%.100s'; 'qstash dev --help' lists them", arg[0]);
+		snprintf(ret_error, 256, "unknown flag '%.100s'; 'qstash dev --help' lists them",
+			 arg[0]);
 		return 0;
 	}
 	if (equals != NULL)
@@ -112,15 +118,20 @@ static bool check_values(struct conf *c, char ret_error[256])
 	if (c->log_port == 0 && c->port != 0)
 		c->log_port = c->port + 1;
 	if (c->port > 65535 || c->log_port > 65535) {
-		snprintf(ret_error, 256, "-port and -log-port must be at most 65535 (log-port is port + 1 unless given)");
+		snprintf(ret_error, 256,
+			 "-port and -log-port must be at most 65535 (log-port is port + 1 unless "
+			 "given)");
 		return false;
 	}
 	if (plan_find(str_c(c->quota)) == NULL) {
-		snprintf(ret_error, 256, "-quota: '%.60s' is no plan; use free, payg, pro, fixed1m, fixed10m or enterprise",
+		snprintf(ret_error, 256,
+			 "-quota: '%.60s' is no plan; use free, payg, pro, fixed1m, fixed10m or "
+			 "enterprise",
 			 c->quota);
 		return false;
 	}
-	if (c->deliveries < 1 || c->deliveries > 100000 || c->memory_mb < 1 || c->memory_mb > 1024 * 1024) {
+	if (c->deliveries < 1 || c->deliveries > 100000 || c->memory_mb < 1 ||
+	    c->memory_mb > 1024 * 1024) {
 		snprintf(ret_error, 256, "-deliveries must be 1 to 100000, -memory 1 to 1048576");
 		return false;
 	}
@@ -136,7 +147,8 @@ bool conf_parse(int argc, char **argv, struct conf *ret_conf, char ret_error[256
 		return false;
 	for (int i = 0; i < argc; i += used) {
 		used = 1;
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-help") == 0 || strcmp(argv[i], "-h") == 0)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-help") == 0 ||
+		    strcmp(argv[i], "-h") == 0)
 			c.help = true;
 		else if ((used = take_flag(&c, argc - i, argv + i, ret_error)) == 0)
 			return false;
@@ -150,7 +162,8 @@ bool conf_parse(int argc, char **argv, struct conf *ret_conf, char ret_error[256
 void conf_print_help(void)
 {
 	printf("Usage: qstash dev [flags]\n\n"
-	       "Runs the server for development: four fixed test users, loopback destinations allowed.\n\n");
+	       "Runs the server for development: four fixed test users, loopback destinations "
+	       "allowed.\n\n");
 	for (size_t i = 0; i < countof(rows); i++) {
 		printf("  -%-14s %s", rows[i].flag, rows[i].help);
 		if (*rows[i].def != '\0')

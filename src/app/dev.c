@@ -9,7 +9,9 @@
 static const struct user users[] = {
 	{
 		.id = { "defaultUser", 11 },
-		.token = { "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0=", 72 },
+		.token = { "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0"
+			   "=",
+			   72 },
 		.key_current = { "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r", 32 },
 		.key_next = { "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs", 32 },
 		.plan = { "payg", 4 },
@@ -58,9 +60,9 @@ static void print_banner(const struct server *s, const struct conf *conf)
 	       "  -H 'Authorization: Bearer %s'\n"
 	       "\n"
 	       "Documentation: README.md and docs/\n",
-	       port, port, users[0].token.p, users[0].key_current.p, users[0].key_next.p, server_log_port(s),
-	       conf->quota, server_data_dir(s), conf->ephemeral ? " (goes at exit)" : "", port,
-	       users[0].token.p);
+	       port, port, users[0].token.p, users[0].key_current.p, users[0].key_next.p,
+	       server_log_port(s), conf->quota, server_data_dir(s),
+	       conf->ephemeral ? " (goes at exit)" : "", port, users[0].token.p);
 	fflush(stdout);
 }
 

@@ -66,8 +66,8 @@ char *dirs_data(const char *wanted, bool ephemeral, char ret_error[256])
 		return NULL;
 	}
 	if (!ephemeral && !make_dirs(path)) {
-		snprintf(ret_error, 256, "cannot create the data directory %.150s (-data-dir): %s", path,
-			 strerror(errno));
+		snprintf(ret_error, 256, "cannot create the data directory %.150s (-data-dir): %s",
+			 path, strerror(errno));
 		free(path);
 		return NULL;
 	}

@@ -31,7 +31,8 @@ int main(int argc, char **argv)
 		puts("qstash " QSTASH_VERSION);
 		return 0;
 	}
-	if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) {
+	if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 ||
+	    strcmp(command, "-h") == 0) {
 		print_usage(stdout);
 		return 0;
 	}

@@ -106,14 +106,15 @@ static bool open_store(struct server *s, char ret_error[256])
 	char *path = dirs_join(s->dir, "qstash.db");
 	int64_t now_ms = loop_wall_ms(s->loop);
 
-	s->db = sqlite_db_open(&(struct sqlite_settings){
-				       .path = path,
-				       .threaded = true,
-				       .ephemeral = s->conf.ephemeral,
-				       .wake = ring,
-				       .wake_arg = &s->store_bell,
-			       },
-			       now_ms, ret_error);
+	s->db = sqlite_db_open(
+		&(struct sqlite_settings){
+			.path = path,
+			.threaded = true,
+			.ephemeral = s->conf.ephemeral,
+			.wake = ring,
+			.wake_arg = &s->store_bell,
+		},
+		now_ms, ret_error);
 	free(path);
 	if (s->db == NULL)
 		return false;
@@ -133,17 +134,18 @@ static bool open_logs(struct server *s, const struct plan *plan, char ret_error[
 {
 	char *path = dirs_join(s->dir, "logs");
 
-	s->logs = logs_open(&(struct logs_settings){
-				    .dir = path,
-				    .threaded = true,
-				    .ephemeral = s->conf.ephemeral,
-				    .backlog_bytes_max = LOG_BACKLOG_BYTES,
-				    .retention_s = retention_s,
-				    .retention_arg = (void *)(uintptr_t)plan,
-				    .wake = ring,
-				    .wake_arg = &s->logs_bell,
-			    },
-			    ret_error);
+	s->logs = logs_open(
+		&(struct logs_settings){
+			.dir = path,
+			.threaded = true,
+			.ephemeral = s->conf.ephemeral,
+			.backlog_bytes_max = LOG_BACKLOG_BYTES,
+			.retention_s = retention_s,
+			.retention_arg = (void *)(uintptr_t)plan,
+			.wake = ring,
+			.wake_arg = &s->logs_bell,
+		},
+		ret_error);
 	free(path);
 	return s->logs != NULL;
 }
@@ -190,7 +192,8 @@ static void open_engine(struct server *s, const struct plan *plan)
 
 static struct httpd *listen_on(struct server *s, int64_t port, char ret_error[200])
 {
-	return httpd_open(s->loop, &(struct httpd_settings){ .host = s->conf.host, .port = (int)port },
+	return httpd_open(s->loop,
+			  &(struct httpd_settings){ .host = s->conf.host, .port = (int)port },
 			  api_ops(), s->api, ret_error);
 }
 
@@ -243,7 +246,8 @@ static bool ensure_user(struct server *s, const struct user *u, char ret_error[2
 
 	engine_account_ensure(s->engine, u, &op);
 	if (!turn_until(s, &done) || op.problem.status != 0) {
-		snprintf(ret_error, 256, "cannot store user %.60s: %.150s", u->id.p, op.problem.text);
+		snprintf(ret_error, 256, "cannot store user %.60s: %.150s", u->id.p,
+			 op.problem.text);
 		return false;
 	}
 	return true;
@@ -253,7 +257,8 @@ static bool start(struct server *s, const struct user *users, size_t n, char ret
 {
 	engine_start(s->engine, set_flag, &s->ready);
 	if (!turn_until(s, &s->ready)) {
-		snprintf(ret_error, 256, "the store did not answer within %d s", START_MS_MAX / 1000);
+		snprintf(ret_error, 256, "the store did not answer within %d s",
+			 START_MS_MAX / 1000);
 		return false;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -263,7 +268,8 @@ static bool start(struct server *s, const struct user *users, size_t n, char ret
 	return true;
 }
 
-struct server *server_open(const struct conf *conf, const struct user *users, size_t n, char ret_error[256])
+struct server *server_open(const struct conf *conf, const struct user *users, size_t n,
+			   char ret_error[256])
 {
 	const struct plan *plan = plan_find(str_c(conf->quota));
 	struct server *s = xcalloc(1, sizeof(*s));

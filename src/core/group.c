@@ -67,7 +67,8 @@ void group_remove(struct group *g, const struct group_endpoint *e, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct group_endpoint *out;
 
-		while ((out = by_url(g, e[i].url)) != NULL || (out = by_name(g, e[i].name)) != NULL) {
+		while ((out = by_url(g, e[i].url)) != NULL ||
+		       (out = by_name(g, e[i].name)) != NULL) {
 			size_t at = (size_t)(out - g->endpoint);
 
 			memmove(out, out + 1, (g->n - at - 1) * sizeof(*out));

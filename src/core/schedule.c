@@ -90,7 +90,8 @@ static bool take(struct arena *a, struct schedule *s, uint8_t tag, struct str va
 bool schedule_decode(struct arena *a, struct str record, struct schedule *ret_schedule)
 {
 	struct schedule s = {
-		.setting.v = arena_array(a, struct header, headers_count(record, SCHEDULE_SETTING) + 1),
+		.setting.v =
+			arena_array(a, struct header, headers_count(record, SCHEDULE_SETTING) + 1),
 	};
 	struct str value;
 	uint8_t tag;

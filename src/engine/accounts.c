@@ -151,8 +151,8 @@ void accounts_free(struct engine *e)
 }
 
 /* A user's document lives under (DOC_USER, id, id). */
-static void submit_user(struct engine *e, struct account_op *op, const struct user *u, int64_t version,
-			void (*done)(struct store_req *))
+static void submit_user(struct engine *e, struct account_op *op, const struct user *u,
+			int64_t version, void (*done)(struct store_req *))
 {
 	op->engine = e;
 	buf_init(&op->value, USER_BYTES_MAX);

@@ -22,7 +22,9 @@ static void start_leased(struct engine *e, const struct leased *l)
 	buf_add(&d->record, l->record);
 	check(!d->record.overflow);
 	if (!msg_decode(&d->arena, buf_str(&d->record), &d->msg)) {
-		log_error("claim", "the record of message %llu is broken; it is left alone until the next start",
+		log_error("claim",
+			  "the record of message %llu is broken; it is left alone until the next "
+			  "start",
 			  (unsigned long long)l->id.seq);
 		delivery_free(d);
 		return;

@@ -60,8 +60,8 @@ void delivery_free(struct delivery *d)
 	count_running(d, false);
 	list_remove(&d->node);
 	/* A big one is not kept: the pool is for the common small message. */
-	if (e->pooled < DELIVERY_POOL_MAX && d->record.cap <= 16 * 1024 && d->arena.bytes <= 64 * 1024 &&
-	    d->req.arena.bytes <= 64 * 1024) {
+	if (e->pooled < DELIVERY_POOL_MAX && d->record.cap <= 16 * 1024 &&
+	    d->arena.bytes <= 64 * 1024 && d->req.arena.bytes <= 64 * 1024) {
 		arena_reset(&d->arena);
 		arena_reset(&d->req.arena);
 		buf_reset(&d->record);
@@ -108,14 +108,16 @@ static struct str created_event(struct delivery *d, int64_t now_ms)
 		shown.body = str_sub(m->body, 0, LIMIT_EVENT_BODY_BYTES);
 		msg_encode(&cut, &shown);
 	}
-	event_encode(scratch(d), &(struct event){
-				 .time_ms = now_ms,
-				 .state = EVENT_CREATED,
-				 .user = m->user,
-				 .id = m->id,
-				 .record = cut.n > 0 ? buf_str(&cut) : buf_str(&d->record),
-				 .next_delivery_ms = m->not_before_ms > m->created_ms ? m->not_before_ms : 0,
-			 });
+	event_encode(
+		scratch(d),
+		&(struct event){
+			.time_ms = now_ms,
+			.state = EVENT_CREATED,
+			.user = m->user,
+			.id = m->id,
+			.record = cut.n > 0 ? buf_str(&cut) : buf_str(&d->record),
+			.next_delivery_ms = m->not_before_ms > m->created_ms ? m->not_before_ms : 0,
+		});
 	event = keep(d);
 	buf_done(&cut);
 	return event;
@@ -174,7 +176,8 @@ static void settle_done(struct store_req *req)
 		submit_settle(d);
 		return;
 	}
-	if (req->result == STORE_REFUSED && s->refusal != REFUSAL_LEASE && s->refusal != REFUSAL_NOT_FOUND)
+	if (req->result == STORE_REFUSED && s->refusal != REFUSAL_LEASE &&
+	    s->refusal != REFUSAL_NOT_FOUND)
 		log_error("delivery", "the store refused an outcome: %s", refusal_name(s->refusal));
 	e->claim_wanted = true;
 	for (size_t i = 1; i < d->moves; i++)
@@ -332,7 +335,8 @@ void delivery_start(struct delivery *d, int64_t retried, uint64_t lease)
 	count_bytes(d, d->record.n);
 	if (d->account == NULL || d->account->removed) {
 		d->msg.retries_max = 0;
-		settle_outcome(d, &(struct outcome){ .error = STR("the user of this message is gone") });
+		settle_outcome(
+			d, &(struct outcome){ .error = STR("the user of this message is gone") });
 		return;
 	}
 	plan = accounts_plan(e, d->account);

@@ -19,7 +19,7 @@ struct dlq_job {
 	struct scan scan;
 	size_t next_id; /* of op->ids */
 	size_t found_cap;
-	bool finished;  /* nothing further is to be looked at */
+	bool finished; /* nothing further is to be looked at */
 	/* the present page's actions */
 	struct arena arena;
 	struct publish publish;
@@ -154,7 +154,8 @@ static bool retry_item(struct dlq_job *job, const struct scan_row *row)
 
 	*item = (struct publish_item){ .from_dlq = true, .dlq = row->dlq };
 	if (!msg_decode(&job->arena, row->record, &item->msg))
-		return problem_set(&op->problem, 500, "the record of dead letter %lld-%llu is broken",
+		return problem_set(&op->problem, 500,
+				   "the record of dead letter %lld-%llu is broken",
 				   (long long)row->dlq.ms, (unsigned long long)row->dlq.seq);
 	item->msg.created_ms = job->engine->now_ms;
 	item->msg.not_before_ms = job->engine->now_ms;

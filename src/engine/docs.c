@@ -48,7 +48,8 @@ static void read_done(struct store_req *req)
 		take_rows(op);
 		more = op->name.n == 0 && op->scan.more && op->scan.rows > 0;
 		if (op->bytes > READ_BYTES_MAX)
-			more = problem_set(&op->problem, 413, "the list is longer than %d bytes", READ_BYTES_MAX);
+			more = problem_set(&op->problem, 413, "the list is longer than %d bytes",
+					   READ_BYTES_MAX);
 	}
 	arena_done(&op->scan.arena);
 	if (more)
@@ -95,7 +96,8 @@ static void edit_written(struct store_req *req)
 	bool gone = req->result == STORE_REFUSED && refusal == REFUSAL_NOT_FOUND;
 
 	engine_answered(op->engine);
-	if (req->result == STORE_REFUSED && (refusal == REFUSAL_VERSION || gone) && ++op->tries < EDIT_TRIES) {
+	if (req->result == STORE_REFUSED && (refusal == REFUSAL_VERSION || gone) &&
+	    ++op->tries < EDIT_TRIES) {
 		edit_read(op);
 		return;
 	}
@@ -116,7 +118,10 @@ static void edit_write(struct doc_edit *op, bool drop, int64_t version)
 	if (drop)
 		op->move = (struct move){
 			.kind = MOVE_DOC_REMOVE,
-			.doc_remove = { .doc = op->doc, .user = user, .name = op->name, .version = version },
+			.doc_remove = { .doc = op->doc,
+					.user = user,
+					.name = op->name,
+					.version = version },
 		};
 	else
 		op->move = (struct move){

@@ -103,7 +103,9 @@ void engine_store_problem(struct problem *p, const struct store_req *req, enum r
 	if (req->result == STORE_APPLIED)
 		return;
 	if (req->result != STORE_REFUSED)
-		problem_set(p, 503, "the store is not available now; nothing is known to be lost, try again");
+		problem_set(
+			p, 503,
+			"the store is not available now; nothing is known to be lost, try again");
 	else if (refusal == REFUSAL_NOT_FOUND)
 		problem_set(p, 404, "not found");
 	else if (refusal == REFUSAL_VERSION)

@@ -40,8 +40,8 @@ struct engine_sink {
 struct engine_settings {
 	struct store *store;
 	struct courier *courier;
-	struct engine_sink sink;    /* where log events go */
-	uint64_t seed;              /* of ids and the like */
+	struct engine_sink sink; /* where log events go */
+	uint64_t seed;           /* of ids and the like */
 	/* The two clocks between turns, Unix ms and mono ms. NULL: they stand still from turn to turn. */
 	int64_t (*wall_ms)(void *arg);
 	int64_t (*mono_ms)(void *arg);
@@ -53,11 +53,11 @@ struct engine_settings {
 	 * NULL: UTC only. */
 	bool (*zone)(void *arg, struct str name, struct buf *ret_bytes);
 	void *zone_arg;
-	struct str region;          /* value of Upstash-Region; empty = not sent */
-	int deliveries_max;         /* running at once in this process; default 4,096 */
-	size_t memory_max;          /* bytes of messages held for delivery; default 128 MiB. As it fills, less
+	struct str region;  /* value of Upstash-Region; empty = not sent */
+	int deliveries_max; /* running at once in this process; default 4,096 */
+	size_t memory_max; /* bytes of messages held for delivery; default 128 MiB. As it fills, less
 				     * is claimed, down to nothing; publishing goes on */
-	const struct plan *plan;    /* overrides the users' own plans when not NULL (dev's -quota) */
+	const struct plan *plan; /* overrides the users' own plans when not NULL (dev's -quota) */
 };
 
 must_use struct engine *engine_new(const struct engine_settings *settings);
@@ -76,11 +76,11 @@ void engine_stop(struct engine *e, int64_t grace_ms, void (*done)(void *arg), vo
 
 /* A user as the process knows it; lives as long as the engine (a removed one is only marked). */
 struct account {
-	struct user user;          /* strings in `record`, but for the id */
-	char *id;                  /* of `user`; stays where it is, for requests under way point to it */
+	struct user user; /* strings in `record`, but for the id */
+	char *id;         /* of `user`; stays where it is, for requests under way point to it */
 	const struct plan *plan;
-	struct hmac_key *key;      /* of user.key_current */
-	int64_t version;           /* of the stored document */
+	struct hmac_key *key; /* of user.key_current */
+	int64_t version;      /* of the stored document */
 	struct buf record;
 	bool removed;
 };
@@ -112,13 +112,13 @@ void engine_keys_rotate(struct engine *e, struct account_op *op);
 /* ---- publishing ------------------------------------------------------------------------------------- */
 
 struct publish_item {
-	struct msg msg;           /* complete but for its id */
-	struct str dedup_key;     /* empty = none */
-	bool from_dlq;            /* retry: this dead letter goes when the message is stored */
+	struct msg msg;       /* complete but for its id */
+	struct str dedup_key; /* empty = none */
+	bool from_dlq;        /* retry: this dead letter goes when the message is stored */
 	struct dlq_id dlq;
 	/* results */
-	struct problem problem;   /* of this item alone */
-	struct msg_id id;         /* of the message, or of the one it duplicates */
+	struct problem problem; /* of this item alone */
+	struct msg_id id;       /* of the message, or of the one it duplicates */
 	bool duplicate;
 	/* private */
 	struct publish *owner;
@@ -132,8 +132,8 @@ struct publish {
 	void (*done)(struct publish *p); /* when every item has its result */
 	void *arg;
 	/* private */
-	size_t pending;      /* in the store's hands */
-	size_t next;         /* item to hand over next */
+	size_t pending; /* in the store's hands */
+	size_t next;    /* item to hand over next */
 	size_t pending_bytes;
 };
 
@@ -145,8 +145,8 @@ void engine_publish(struct engine *e, struct publish *p);
 struct message_get {
 	struct account *account;
 	struct msg_id id;
-	struct problem problem;   /* 404 when unknown or over (the log may still know it) */
-	struct msg msg;           /* in `arena`, which the caller initialises and ends */
+	struct problem problem; /* 404 when unknown or over (the log may still know it) */
+	struct msg msg;         /* in `arena`, which the caller initialises and ends */
 	struct arena arena;
 	void (*done)(struct message_get *op);
 	void *arg;
@@ -159,12 +159,12 @@ void engine_message_get(struct engine *e, struct message_get *op);
 
 struct message_cancel {
 	struct account *account;
-	const struct msg_id *ids;      /* these, when ids_n > 0; else what the filter matches */
+	const struct msg_id *ids; /* these, when ids_n > 0; else what the filter matches */
 	size_t ids_n;
 	const struct filter *filter;
-	int64_t max;                   /* most messages to cancel; 0 = all */
+	int64_t max; /* most messages to cancel; 0 = all */
 	struct problem problem;
-	int64_t cancelled;             /* result: cancelled now */
+	int64_t cancelled; /* result: cancelled now */
 	void (*done)(struct message_cancel *op);
 	void *arg;
 	void *priv;
@@ -183,21 +183,22 @@ enum dlq_what { DLQ_LIST, DLQ_DELETE, DLQ_RETRY };
 struct dlq_op {
 	struct account *account;
 	enum dlq_what what;
-	const struct dlq_id *ids;      /* these, when ids_n > 0; else what the filter matches */
+	const struct dlq_id *ids; /* these, when ids_n > 0; else what the filter matches */
 	size_t ids_n;
 	const struct filter *filter;
-	int64_t max;                   /* entries listed or acted upon */
-	bool has_after;                /* go on after this one (the cursor) */
+	int64_t max;    /* entries listed or acted upon */
+	bool has_after; /* go on after this one (the cursor) */
 	struct dlq_id after;
 	bool descending;
 	/* RETRY: lets the request override settings of the message; false with problem refuses all. */
-	bool (*override)(struct dlq_op *op, struct arena *a, struct msg *m, struct problem *ret_problem);
+	bool (*override)(struct dlq_op *op, struct arena *a, struct msg *m,
+			 struct problem *ret_problem);
 	struct problem problem;
 	/* results, in `arena`, which the caller initialises and ends */
 	struct arena arena;
-	struct dlq_found *found;       /* in order; DELETE: those deleted */
+	struct dlq_found *found; /* in order; DELETE: those deleted */
 	size_t n;
-	bool more;                     /* entries are left after the last one */
+	bool more; /* entries are left after the last one */
 	struct dlq_id last;
 	void (*done)(struct dlq_op *op);
 	void *arg;
@@ -206,9 +207,9 @@ struct dlq_op {
 
 struct dlq_found {
 	struct dlq_id id;
-	struct str record;         /* LIST */
-	struct str response;       /* LIST: as kept (core/dead.h) */
-	struct msg_id new_id;      /* RETRY: of the new message */
+	struct str record;    /* LIST */
+	struct str response;  /* LIST: as kept (core/dead.h) */
+	struct msg_id new_id; /* RETRY: of the new message */
 };
 
 void engine_dlq(struct engine *e, struct dlq_op *op);
@@ -217,8 +218,8 @@ void engine_dlq(struct engine *e, struct dlq_op *op);
 
 struct gate_change {
 	struct account *account;
-	struct move move;          /* its `gate` member says what is to change; the user is filled in */
-	struct problem problem;    /* 404 when there is none and none is to be made; 412 at count_max */
+	struct move move; /* its `gate` member says what is to change; the user is filled in */
+	struct problem problem; /* 404 when there is none and none is to be made; 412 at count_max */
 	void (*done)(struct gate_change *op);
 	void *arg;
 	/* private */
@@ -232,10 +233,10 @@ void engine_gate_change(struct engine *e, struct gate_change *op);
 struct gate_list {
 	struct account *account;
 	enum gate_kind kind;
-	struct str name;           /* that one alone; empty = all, in the order of names */
+	struct str name; /* that one alone; empty = all, in the order of names */
 	/* Called for each as it is found; the row does not outlive the call. */
 	void (*each)(struct gate_list *op, const struct scan_row *row);
-	struct problem problem;    /* that none has the name is no problem */
+	struct problem problem; /* that none has the name is no problem */
 	void (*done)(struct gate_list *op);
 	void *arg;
 	/* private */
@@ -249,7 +250,7 @@ void engine_gate_list(struct engine *e, struct gate_list *op);
 struct queue_delete {
 	struct account *account;
 	struct str name;
-	struct problem problem;    /* an absent queue is no problem */
+	struct problem problem; /* an absent queue is no problem */
 	void (*done)(struct queue_delete *op);
 	void *arg;
 	/* private */
@@ -270,7 +271,7 @@ void engine_queue_delete(struct engine *e, struct queue_delete *op);
 struct docs_read {
 	struct account *account;
 	enum doc_kind doc;
-	struct str name;           /* empty = all */
+	struct str name; /* empty = all */
 	struct problem problem;
 	/* results, in `arena`, which the caller initialises and ends; n = 0 when the one named is absent */
 	struct arena arena;
@@ -298,8 +299,8 @@ struct doc_edit {
 	enum doc_kind doc;
 	struct str name;
 	struct arena *arena;
-	int64_t count_max;         /* of documents of the kind; 0 = no limit */
-	const char *quota;         /* what that limit is called */
+	int64_t count_max; /* of documents of the kind; 0 = no limit */
+	const char *quota; /* what that limit is called */
 	/* Looks at the document and puts the new one into `value`, with `due_ms`; or sets the problem. May be
 	 * called again with what somebody else has made of it meanwhile. */
 	enum doc_verdict (*change)(struct doc_edit *op, bool exists, struct str old);
@@ -328,9 +329,9 @@ struct group_op {
 	struct str name;
 	const struct group_endpoint *endpoint; /* UPSERT (with URL), REMOVE */
 	size_t n;
-	struct headers header;     /* HEADERS */
-	struct arena *arena;       /* for working in */
-	struct problem problem;    /* 404 when absent, 412 beyond the plan's limits */
+	struct headers header;  /* HEADERS */
+	struct arena *arena;    /* for working in */
+	struct problem problem; /* 404 when absent, 412 beyond the plan's limits */
 	void (*done)(struct group_op *op);
 	void *arg;
 	/* private */
@@ -344,13 +345,13 @@ struct groups_find {
 	struct account *account;
 	struct groups_find_one {
 		struct str name;
-		bool exists;         /* result */
-		struct group group;  /* result, in `arena` */
+		bool exists;        /* result */
+		struct group group; /* result, in `arena` */
 		/* private */
 		struct groups_find *owner;
 		struct scan scan;
 	} *one;
-	size_t n;                  /* > 0 */
+	size_t n; /* > 0 */
 	struct arena *arena;
 	struct problem problem;
 	void (*done)(struct groups_find *op);
@@ -369,11 +370,13 @@ enum schedule_what { SCHEDULE_CREATE, SCHEDULE_PAUSE, SCHEDULE_RESUME, SCHEDULE_
 struct schedule_op {
 	struct account *account;
 	enum schedule_what what;
-	struct str id;             /* CREATE: one with this id is overwritten, but stays paused; empty = a new one,
+	struct str
+		id; /* CREATE: one with this id is overwritten, but stays paused; empty = a new one,
 				    * which is the result */
-	struct schedule schedule;  /* CREATE: all but id, created_ms and the times of triggers */
-	struct arena *arena;       /* for working in */
-	struct problem problem;    /* 404 when absent, 412 beyond the plan's limit, 400 for the cron expression */
+	struct schedule schedule; /* CREATE: all but id, created_ms and the times of triggers */
+	struct arena *arena;      /* for working in */
+	struct problem
+		problem; /* 404 when absent, 412 beyond the plan's limit, 400 for the cron expression */
 	void (*done)(struct schedule_op *op);
 	void *arg;
 	/* private */
@@ -391,8 +394,8 @@ uint64_t engine_outbox_last(const struct engine *e);
 
 struct engine_stats {
 	uint64_t published, delivered, failed, retried, cancelled;
-	int deliveries;       /* running now */
-	size_t memory_bytes;  /* of messages held */
+	int deliveries;      /* running now */
+	size_t memory_bytes; /* of messages held */
 };
 struct engine_stats engine_stats(const struct engine *e);
 

@@ -25,88 +25,89 @@
 enum delivery_state { DELIVERY_PUTTING, DELIVERY_SENDING, DELIVERY_SETTLING };
 
 enum {
-	SETTLE_MOVES_MAX = 3,         /* settle, callback, failure callback */
-	ASK_AGAIN_MS = 500,           /* wait before a settle, or a put whose answer was lost, is tried again */
-	CLAIM_AGAIN_MS = 500,         /* the same for a claim */
-	CLAIM_MAX = 256,              /* messages of one claim */
-	CLAIM_DOCS_MAX = 64,          /* due documents of one claim */
-	ZONE_BYTES_MAX = 256 * 1024,  /* of a time zone's file */
-	CLAIM_EVERY_MS = 5 * 1000,    /* at the latest: other processes may have left work behind */
-	DELIVERY_POOL_MAX = 256,      /* finished deliveries kept for reuse */
-	TAIL_EVERY_MS = 25,           /* between two readings of the outbox */
+	SETTLE_MOVES_MAX = 3, /* settle, callback, failure callback */
+	ASK_AGAIN_MS =
+		500, /* wait before a settle, or a put whose answer was lost, is tried again */
+	CLAIM_AGAIN_MS = 500,        /* the same for a claim */
+	CLAIM_MAX = 256,             /* messages of one claim */
+	CLAIM_DOCS_MAX = 64,         /* due documents of one claim */
+	ZONE_BYTES_MAX = 256 * 1024, /* of a time zone's file */
+	CLAIM_EVERY_MS = 5 * 1000,   /* at the latest: other processes may have left work behind */
+	DELIVERY_POOL_MAX = 256,     /* finished deliveries kept for reuse */
+	TAIL_EVERY_MS = 25,          /* between two readings of the outbox */
 	TAIL_BYTES_MAX = 4 * 1024 * 1024,
-	DEDUP_WINDOW_MS = 10 * 60 * 1000, /* spec 5.6 */
-	SEQ_SPREAD = 1 << 20,         /* where a process begins to count, at random */
+	DEDUP_WINDOW_MS = 10 * 60 * 1000,    /* spec 5.6 */
+	SEQ_SPREAD = 1 << 20,                /* where a process begins to count, at random */
 	PUBLISH_BYTES_MAX = 4 * 1024 * 1024, /* records of one publish in the store's hands */
 	SCRATCH_BYTES_KEPT = 1024 * 1024,
 	RECORD_BYTES_MAX = 256 * 1024 * 1024, /* far above any plan's message size */
 };
 
 struct delivery {
-	struct list node;             /* in engine.deliveries, engine.ask_again or engine.pool */
+	struct list node; /* in engine.deliveries, engine.ask_again or engine.pool */
 	struct engine *engine;
 	enum delivery_state state;
-	struct arena arena;           /* of the attempt: headers, events, callbacks */
-	struct buf record;            /* msg_encode of msg */
-	struct msg msg;               /* views into record */
-	struct account *account;      /* NULL when the user is gone */
+	struct arena arena;      /* of the attempt: headers, events, callbacks */
+	struct buf record;       /* msg_encode of msg */
+	struct msg msg;          /* views into record */
+	struct account *account; /* NULL when the user is gone */
 	int64_t retried;
 	uint64_t lease;
-	bool asked_again;             /* PUTTING: an answer was lost, the step submitted again */
-	struct publish_item *item;    /* PUTTING on behalf of an API call; NULL for callbacks */
+	bool asked_again;          /* PUTTING: an answer was lost, the step submitted again */
+	struct publish_item *item; /* PUTTING on behalf of an API call; NULL for callbacks */
 	struct step step;
 	struct move move[SETTLE_MOVES_MAX];
 	size_t moves;
 	struct delivery *callback[SETTLE_MOVES_MAX]; /* own the records of move[1..] */
 	struct courier_req req;
-	size_t held_bytes;            /* counted in engine.memory_bytes */
-	bool counted;                 /* is one of engine.running */
+	size_t held_bytes; /* counted in engine.memory_bytes */
+	bool counted;      /* is one of engine.running */
 };
 
 struct engine {
 	struct engine_settings set;
 	struct rng rng;
 	uint64_t last_seq;
-	int64_t now_ms;               /* wall, of this turn */
+	int64_t now_ms; /* wall, of this turn */
 	int64_t mono_ms;
 	struct engine_stats stats;
-	struct buf scratch;           /* for one thing at a time, see delivery.c */
+	struct buf scratch; /* for one thing at a time, see delivery.c */
 
-	struct map accounts;          /* by user id */
-	struct map tokens;            /* by either token */
+	struct map accounts; /* by user id */
+	struct map tokens;   /* by either token */
 	struct scan account_scan;
 	void (*ready)(void *arg);
 	void *ready_arg;
 	bool started;
 
-	struct list deliveries;       /* SENDING */
-	struct list ask_again;        /* SETTLING or PUTTING, waiting to be submitted again */
+	struct list deliveries; /* SENDING */
+	struct list ask_again;  /* SETTLING or PUTTING, waiting to be submitted again */
 	struct list pool;
 	size_t pooled;
-	int running;                  /* deliveries that are SENDING or SETTLING, and leases asked for */
-	int putting;                  /* puts in the store's hands that asked for a lease */
+	int running; /* deliveries that are SENDING or SETTLING, and leases asked for */
+	int putting; /* puts in the store's hands that asked for a lease */
 	size_t memory_bytes;
 	int64_t ask_again_mono_ms;
 
 	struct claim claim;
-	bool claiming;                /* `claim` is with the store */
-	bool claim_lost;              /* its answer was lost: it is repeated at claim_mono_ms until one comes */
+	bool claiming;   /* `claim` is with the store */
+	bool claim_lost; /* its answer was lost: it is repeated at claim_mono_ms until one comes */
 	bool claim_wanted;
-	int64_t claim_at_ms;          /* wall: the store said something becomes due then */
-	int64_t claim_mono_ms;        /* mono: not before this after a failure */
-	int64_t claimed_mono_ms;      /* mono: of the last claim */
+	int64_t claim_at_ms;     /* wall: the store said something becomes due then */
+	int64_t claim_mono_ms;   /* mono: not before this after a failure */
+	int64_t claimed_mono_ms; /* mono: of the last claim */
 
-	struct list triggers;         /* of schedules, under way */
-	struct map zones;             /* time zones that schedules have asked for, by name */
+	struct list triggers; /* of schedules, under way */
+	struct map zones;     /* time zones that schedules have asked for, by name */
 
 	struct tail tail;
 	bool tailing;
-	uint64_t shipped;             /* outbox position that the logs have taken */
-	int64_t tail_mono_ms;         /* mono: of the last reading */
+	uint64_t shipped;     /* outbox position that the logs have taken */
+	int64_t tail_mono_ms; /* mono: of the last reading */
 
-	int requests;                 /* store requests in flight, of any kind */
+	int requests; /* store requests in flight, of any kind */
 	bool stopping;
-	int64_t stop_mono_ms;         /* mono: when to hand back what is left */
+	int64_t stop_mono_ms; /* mono: when to hand back what is left */
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 };

@@ -22,7 +22,8 @@ static enum doc_verdict upsert(struct group_op *op, struct group *g, struct prob
 	group_upsert(op->arena, g, op->endpoint, op->n);
 	/* A group that an earlier, larger plan let grow may still be changed, but not grow. */
 	if (g->n > (size_t)max && g->n > had) {
-		problem_set(p, 412, "quota maxEndpoints exceeded, current limit: %lld", (long long)max);
+		problem_set(p, 412, "quota maxEndpoints exceeded, current limit: %lld",
+			    (long long)max);
 		return DOC_REFUSE;
 	}
 	return DOC_WRITE;
@@ -104,7 +105,8 @@ static void found(struct store_req *req)
 	if (req->result != STORE_APPLIED)
 		engine_store_problem(&op->problem, req, REFUSAL_NONE);
 	else if (s->rows > 0)
-		one->exists = group_decode(op->arena, arena_str(op->arena, s->row[0].record), &one->group);
+		one->exists = group_decode(op->arena, arena_str(op->arena, s->row[0].record),
+					   &one->group);
 	arena_done(&one->scan.arena);
 	if (--op->pending == 0)
 		op->done(op);

@@ -50,8 +50,9 @@ static struct zone *zone_load(struct engine *e, struct str name)
 
 	arena_init(&z->arena);
 	buf_init(&bytes, ZONE_BYTES_MAX);
-	ok = e->set.zone != NULL && tz_name_is_safe(name) && e->set.zone(e->set.zone_arg, name, &bytes) &&
-	     !bytes.overflow && tz_parse(buf_str(&bytes), &z->tz, &z->arena);
+	ok = e->set.zone != NULL && tz_name_is_safe(name) &&
+	     e->set.zone(e->set.zone_arg, name, &bytes) && !bytes.overflow &&
+	     tz_parse(buf_str(&bytes), &z->tz, &z->arena);
 	buf_done(&bytes);
 	if (!ok) {
 		arena_done(&z->arena);
@@ -110,7 +111,8 @@ static bool keep_old(struct schedule_op *op, struct str old, struct schedule *s,
 	return true;
 }
 
-static bool change_old(struct schedule_op *op, struct str old, struct schedule *s, struct problem *p)
+static bool change_old(struct schedule_op *op, struct str old, struct schedule *s,
+		       struct problem *p)
 {
 	if (!schedule_decode(op->arena, old, s))
 		return problem_set(p, 500, "the record of this schedule is broken");
@@ -190,10 +192,10 @@ void engine_schedule_change(struct engine *e, struct schedule_op *op)
 /* ---- triggers --------------------------------------------------------------------------------------- */
 
 struct trigger {
-	struct list node;          /* in engine.triggers */
+	struct list node; /* in engine.triggers */
 	struct engine *engine;
 	struct account *account;
-	struct arena arena;        /* all of the following */
+	struct arena arena; /* all of the following */
 	struct str user, name, value;
 	int64_t version;
 	struct schedule s;
@@ -202,7 +204,7 @@ struct trigger {
 	struct step step;
 	struct move *move;
 	size_t moves;
-	struct delivery **made;    /* own the records of move[1..] */
+	struct delivery **made; /* own the records of move[1..] */
 	size_t made_n;
 	struct buf record;
 };
@@ -335,7 +337,8 @@ static bool fan_out(struct trigger *t, struct msg *m, struct problem *p)
 	if (!apply_group_headers(t, m, p))
 		return false;
 	if (m->body.n > TRIGGER_BYTES_MAX / g->n)
-		return problem_set(p, 412, "the messages of one trigger are over %d bytes", TRIGGER_BYTES_MAX);
+		return problem_set(p, 412, "the messages of one trigger are over %d bytes",
+				   TRIGGER_BYTES_MAX);
 	make_room(t, g->n);
 	for (size_t i = 0; i < g->n; i++) {
 		m->url = g->endpoint[i].url;
@@ -368,7 +371,8 @@ static void trigger_make(struct trigger *t)
 		t->s.error = arena_str(&t->arena, str_c(p.text));
 	/* Its time zone may be gone, or there is no such day any more. */
 	if (!next_time(e, t->s.cron, &t->s.next_ms, &never)) {
-		log_error("schedules", "schedule %.*s will not be due again: %s", STR_FMT(t->name), never.text);
+		log_error("schedules", "schedule %.*s will not be due again: %s", STR_FMT(t->name),
+			  never.text);
 		t->s.next_ms = 0;
 	}
 	trigger_write(t);
@@ -432,7 +436,8 @@ void schedules_trigger(struct engine *e, const struct due_doc *doc)
 		return;
 	t = trigger_new(e, doc);
 	if (t->account == NULL || !schedule_decode(&t->arena, t->value, &t->s)) {
-		log_error("schedules", "schedule %.*s is broken, or its user is gone; it is put to rest",
+		log_error("schedules",
+			  "schedule %.*s is broken, or its user is gone; it is put to rest",
 			  STR_FMT(t->name));
 		trigger_rest(t);
 		return;

@@ -48,10 +48,11 @@ TEST(a_schedule_is_kept_as_it_was_made)
 {
 	struct rig *r = rig_start((struct rig_settings){ 0 });
 	struct str id = create(r, "https://x.io/hold?a=b",
-			       EVERY_10 "Upstash-Method: PUT\r\nUpstash-Retries: 5\r\nUpstash-Delay: 10s\r\n"
-					"Upstash-Timeout: 30s\r\nContent-Type: text/plain\r\n"
-					"Upstash-Forward-test-header: v\r\nUpstash-Label: one,two\r\n"
-					"Upstash-Queue-Name: q\r\nUpstash-Callback: https://c.io/x?y\r\n",
+			       EVERY_10
+			       "Upstash-Method: PUT\r\nUpstash-Retries: 5\r\nUpstash-Delay: 10s\r\n"
+			       "Upstash-Timeout: 30s\r\nContent-Type: text/plain\r\n"
+			       "Upstash-Forward-test-header: v\r\nUpstash-Label: one,two\r\n"
+			       "Upstash-Queue-Name: q\r\nUpstash-Callback: https://c.io/x?y\r\n",
 			       "hello");
 	struct answer a = get(r, id);
 
@@ -61,8 +62,10 @@ TEST(a_schedule_is_kept_as_it_was_made)
 	T_EQ_STR(answer_str(a, "destination"), "https://x.io/hold?a=b");
 	T_EQ_STR(answer_str(a, "method"), "PUT");
 	T_EQ_STR(answer_str(a, "body"), "hello");
-	T_CHECK(str_has(a.body, STR("\"header\":{\"Content-Type\":[\"text/plain\"],\"Test-Header\":[\"v\"]}")) ||
-		str_has(a.body, STR("\"header\":{\"Test-Header\":[\"v\"],\"Content-Type\":[\"text/plain\"]}")));
+	T_CHECK(str_has(a.body, STR("\"header\":{\"Content-Type\":[\"text/"
+				    "plain\"],\"Test-Header\":[\"v\"]}")) ||
+		str_has(a.body, STR("\"header\":{\"Test-Header\":[\"v\"],\"Content-Type\":[\"text/"
+				    "plain\"]}")));
 	T_EQ_INT(answer_int(a, "retries"), 5);
 	T_EQ_INT(answer_int(a, "delay"), 10);
 	T_EQ_INT(answer_int(a, "timeout"), 30);
@@ -139,7 +142,8 @@ TEST(the_plan_limits_schedules_and_an_overwrite_is_free)
 TEST(an_overwrite_replaces_all_but_age_and_pause)
 {
 	struct rig *r = rig_start((struct rig_settings){ 0 });
-	struct str id = create(r, "https://x.io/1", EVERY_10 "Upstash-Schedule-Id: mine\r\n", "body");
+	struct str id =
+		create(r, "https://x.io/1", EVERY_10 "Upstash-Schedule-Id: mine\r\n", "body");
 	struct answer was, is;
 
 	T_EQ_STR(id, "mine");
@@ -193,7 +197,8 @@ TEST(each_time_makes_one_message_and_missed_ones_make_one)
 	T_EQ_INT(count_created(r), 2);
 	a = get(r, id);
 	T_CHECK(answer_int(a, "nextScheduleTime") >= answer_int(a, "lastScheduleTime"));
-	T_CHECK(answer_int(a, "nextScheduleTime") <= answer_int(a, "lastScheduleTime") + 10 * MINUTE_MS);
+	T_CHECK(answer_int(a, "nextScheduleTime") <=
+		answer_int(a, "lastScheduleTime") + 10 * MINUTE_MS);
 	rig_stop(r);
 }
 
@@ -204,7 +209,9 @@ TEST(a_paused_one_makes_none_and_does_not_make_up_for_it)
 	struct str other = create(r, "https://x.io/hold", EVERY_10, "other");
 	int64_t first_ms = answer_int(get(r, id), "nextScheduleTime");
 
-	T_EQ_INT(rig_do(r, "PATCH", arena_fmt(rig_arena(r), "/v2/schedules/%.*s/pause", STR_FMT(id)).p).status,
+	T_EQ_INT(rig_do(r, "PATCH",
+			arena_fmt(rig_arena(r), "/v2/schedules/%.*s/pause", STR_FMT(id)).p)
+			 .status,
 		 200);
 	rig_advance(r, 10 * MINUTE_MS);
 	until_triggered(r, id, first_ms);
@@ -212,7 +219,9 @@ TEST(a_paused_one_makes_none_and_does_not_make_up_for_it)
 	rig_until_logged(r, "CREATED", 1);
 	T_EQ_INT(count_created(r), 1);
 	T_CHECK(!answer_has(get(r, id), "lastScheduleTime"));
-	T_EQ_INT(rig_do(r, "PATCH", arena_fmt(rig_arena(r), "/v2/schedules/%.*s/resume", STR_FMT(id)).p).status,
+	T_EQ_INT(rig_do(r, "PATCH",
+			arena_fmt(rig_arena(r), "/v2/schedules/%.*s/resume", STR_FMT(id)).p)
+			 .status,
 		 200);
 	T_CHECK(answer_int(get(r, id), "nextScheduleTime") > first_ms);
 	T_EQ_INT(count_created(r), 1);
@@ -222,7 +231,8 @@ TEST(a_paused_one_makes_none_and_does_not_make_up_for_it)
 TEST(a_group_is_looked_up_at_each_trigger)
 {
 	struct rig *r = rig_start((struct rig_settings){ 0 });
-	struct str id = create(r, "g", EVERY_10 "Upstash-Forward-X-Mine: 1\r\nUpstash-Queue-Name: q\r\n", "tick");
+	struct str id = create(
+		r, "g", EVERY_10 "Upstash-Forward-X-Mine: 1\r\nUpstash-Queue-Name: q\r\n", "tick");
 	int64_t next_ms = answer_int(get(r, id), "nextScheduleTime");
 	struct answer a, m;
 
@@ -259,7 +269,8 @@ TEST(a_group_is_looked_up_at_each_trigger)
 TEST(a_groups_headers_of_today_apply)
 {
 	struct rig *r = rig_start((struct rig_settings){ 0 });
-	struct str id = create(r, "g", EVERY_10 "Upstash-Retries: 2\r\nUpstash-Delay: 1m\r\n", "tick");
+	struct str id =
+		create(r, "g", EVERY_10 "Upstash-Retries: 2\r\nUpstash-Delay: 1m\r\n", "tick");
 	int64_t next_ms = answer_int(get(r, id), "nextScheduleTime");
 	struct answer a, m;
 
@@ -291,7 +302,8 @@ TEST(the_time_of_day_is_the_zones)
 	if (access("/usr/share/zoneinfo/Asia/Tokyo", R_OK) != 0)
 		T_SKIP("no time zones on this machine");
 	r = rig_start((struct rig_settings){ 0 });
-	tokyo = get(r, create(r, "https://x.io", "Upstash-Cron: CRON_TZ=Asia/Tokyo 30 12 * * *\r\n", ""));
+	tokyo = get(r, create(r, "https://x.io", "Upstash-Cron: CRON_TZ=Asia/Tokyo 30 12 * * *\r\n",
+			      ""));
 	utc = get(r, create(r, "https://x.io", "Upstash-Cron: 30 3 * * *\r\n", ""));
 	T_EQ_STR(answer_str(tokyo, "cron"), "CRON_TZ=Asia/Tokyo 30 12 * * *");
 	T_EQ_INT(answer_int(tokyo, "nextScheduleTime"), answer_int(utc, "nextScheduleTime"));

@@ -2,8 +2,9 @@
 #include "rig.h"
 #include "t.h"
 
-#define TWO "{\"endpoints\":[{\"url\":\"https://a.io/hold\",\"name\":\"First one\"}," \
-	    "{\"url\":\"https://b.io/hold\"}]}"
+#define TWO                                                                       \
+	"{\"endpoints\":[{\"url\":\"https://a.io/hold\",\"name\":\"First one\"}," \
+	"{\"url\":\"https://b.io/hold\"}]}"
 
 static struct answer ask(struct rig *r, const char *method, const char *target, const char *body)
 {
@@ -48,8 +49,9 @@ TEST(a_group_is_made_shown_changed_and_goes_with_its_last_endpoint)
 	a = rig_do(r, "GET", "/v2/topics/g");
 	T_EQ_STR(answer_str(a, "name"), "g");
 	T_CHECK(answer_int(a, "createdAt") > 0 && answer_int(a, "updatedAt") > 0);
-	T_CHECK(str_has(a.body, STR("\"endpoints\":[{\"name\":\"First one\",\"url\":\"https://a.io/hold\"},"
-				    "{\"url\":\"https://b.io/hold\"}]")));
+	T_CHECK(str_has(a.body,
+			STR("\"endpoints\":[{\"name\":\"First one\",\"url\":\"https://a.io/hold\"},"
+			    "{\"url\":\"https://b.io/hold\"}]")));
 	add(r, "g", "{\"endpoints\":[{\"url\":\"https://c.io\",\"name\":\"First one\"}]}");
 	T_CHECK(shows(r, "/v2/urlGroups/g", "[{\"name\":\"First one\",\"url\":\"https://c.io\"},"));
 	add(r, "h", TWO);
@@ -58,7 +60,8 @@ TEST(a_group_is_made_shown_changed_and_goes_with_its_last_endpoint)
 		"{\"endpoints\":[{\"name\":\"First one\"},{\"url\":\"https://nowhere.io\"}]}");
 	T_EQ_INT(a.status, 200);
 	T_CHECK(shows(r, "/v2/topics/g", "\"endpoints\":[{\"url\":\"https://b.io/hold\"}]"));
-	ask(r, "DELETE", "/v2/topics/g/endpoints", "{\"endpoints\":[{\"url\":\"https://b.io/hold\"}]}");
+	ask(r, "DELETE", "/v2/topics/g/endpoints",
+	    "{\"endpoints\":[{\"url\":\"https://b.io/hold\"}]}");
 	T_EQ_INT(rig_do(r, "GET", "/v2/topics/g").status, 404);
 	T_EQ_INT(rig_do(r, "DELETE", "/v2/topics/h").status, 200);
 	T_EQ_INT(rig_do(r, "DELETE", "/v2/topics/h").status, 200);
@@ -74,13 +77,17 @@ static const struct {
 	{ "POST", "/v2/topics/a%20b/endpoints", TWO, 400, "invalid topic name" },
 	{ "POST", "/v2/topics/g/endpoints", "[]", 400, "must be a JSON object" },
 	{ "POST", "/v2/topics/g/endpoints", "{\"endpoints\":[]}", 400, "endpoints" },
-	{ "POST", "/v2/topics/g/endpoints", "{\"endpoints\":[{\"name\":\"x\"}]}", 400, "invalid url" },
-	{ "POST", "/v2/topics/g/endpoints", "{\"endpoints\":[{\"url\":\"ftp://x\"}]}", 400, "invalid url" },
+	{ "POST", "/v2/topics/g/endpoints", "{\"endpoints\":[{\"name\":\"x\"}]}", 400,
+	  "invalid url" },
+	{ "POST", "/v2/topics/g/endpoints", "{\"endpoints\":[{\"url\":\"ftp://x\"}]}", 400,
+	  "invalid url" },
 	{ "DELETE", "/v2/topics/g/endpoints", "{\"endpoints\":[{}]}", 400, "a url or a name" },
 	{ "DELETE", "/v2/topics/g/endpoints", TWO, 404, "topic g not found" },
 	{ "GET", "/v2/topics/g", "", 404, "topic g not found" },
-	{ "PATCH", "/v2/topics/g", "{\"headers\":{\"Upstash-Retries\":\"3\"}}", 404, "topic g not found" },
-	{ "PATCH", "/v2/topics/g", "{\"headers\":{\"Upstash-Retries\":\"x\"}}", 400, "Upstash-Retries" },
+	{ "PATCH", "/v2/topics/g", "{\"headers\":{\"Upstash-Retries\":\"3\"}}", 404,
+	  "topic g not found" },
+	{ "PATCH", "/v2/topics/g", "{\"headers\":{\"Upstash-Retries\":\"x\"}}", 400,
+	  "Upstash-Retries" },
 	{ "PATCH", "/v2/topics/g", "{\"headers\":[]}", 400, "headers" },
 	{ "POST", "/v2/publish/g", "x", 404, "topic g not found" },
 };
@@ -105,7 +112,8 @@ TEST(groups_are_the_users_own)
 			 STR_NULL)
 			 .status,
 		 404);
-	T_EQ_INT(rig_ask(r, "GET", "/v2/topics/g", "Authorization: Bearer " RIG_READ_ONLY "\r\n", STR_NULL)
+	T_EQ_INT(rig_ask(r, "GET", "/v2/topics/g", "Authorization: Bearer " RIG_READ_ONLY "\r\n",
+			 STR_NULL)
 			 .status,
 		 200);
 	T_EQ_INT(rig_ask(r, "DELETE", "/v2/topics/g", "Authorization: Bearer " RIG_READ_ONLY "\r\n",
@@ -127,7 +135,8 @@ TEST(the_plan_limits_groups_and_endpoints)
 	a = ask(r, "POST", "/v2/topics/h/endpoints", TWO);
 	T_EQ_INT(a.status, 412);
 	T_EQ_STR(answer_str(a, "error"), "quota maxTopics exceeded, current limit: 1");
-	a = ask(r, "POST", "/v2/topics/g/endpoints", "{\"endpoints\":[{\"url\":\"https://c.io\"}]}");
+	a = ask(r, "POST", "/v2/topics/g/endpoints",
+		"{\"endpoints\":[{\"url\":\"https://c.io\"}]}");
 	T_EQ_INT(a.status, 412);
 	T_EQ_STR(answer_str(a, "error"), "quota maxEndpoints exceeded, current limit: 2");
 	add(r, "g", TWO);
@@ -170,7 +179,8 @@ TEST(duplicates_are_told_for_each_endpoint)
 	T_EQ_INT(a.status, 200);
 	b = rig_ask(r, "POST", "/v2/publish/g", fields, STR("1"));
 	T_EQ_INT(b.status, 202);
-	T_EQ_STR(text(answer_at(b, NULL, 1), "messageId"), text(answer_at(a, NULL, 1), "messageId"));
+	T_EQ_STR(text(answer_at(b, NULL, 1), "messageId"),
+		 text(answer_at(a, NULL, 1), "messageId"));
 	add(r, "g", "{\"endpoints\":[{\"url\":\"https://c.io/hold\"}]}");
 	b = rig_ask(r, "POST", "/v2/publish/g", fields, STR("1"));
 	T_EQ_INT(b.status, 200);
@@ -190,8 +200,8 @@ TEST(a_groups_headers_are_the_weakest)
 		"{\"headers\":{\"Upstash-Retries\":\"7\",\"Upstash-Forward-X-One\":[\"1\"],"
 		"\"Upstash-Label\":\"l\"}}");
 	T_EQ_INT(a.status, 200);
-	a = rig_ask(r, "POST", "/v2/publish/g?upstash-label=mine", RIG_AUTH "Upstash-Retries: 1\r\n",
-		    STR("x"));
+	a = rig_ask(r, "POST", "/v2/publish/g?upstash-label=mine",
+		    RIG_AUTH "Upstash-Retries: 1\r\n", STR("x"));
 	m = message(r, text(answer_at(a, NULL, 0), "messageId"));
 	T_EQ_INT(answer_int(m, "maxRetries"), 1);
 	T_EQ_STR(answer_str(m, "label"), "mine");

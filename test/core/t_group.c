@@ -105,7 +105,8 @@ TEST(a_document_gives_the_group_back)
 		/* Cut short it is broken or smaller, and never read beyond its end. */
 		struct str part = arena_str(&a, str_sub(buf_str(&b), 0, n));
 
-		T_CHECK(!group_decode(&a, part, &back) || back.n < 3 || back.endpoint[2].name.n == 0);
+		T_CHECK(!group_decode(&a, part, &back) || back.n < 3 ||
+			back.endpoint[2].name.n == 0);
 	}
 	buf_done(&b);
 	arena_done(&a);
