@@ -1,6 +1,12 @@
 #include "store/sqlite/sqlite_int.h"
 
+#include <time.h>
+
 #include "base/log.h"
+
+/* A commit has costs that do not depend on its size. After one of at least this many requests, which is a sign of
+ * load, the writer waits a little for more to gather; with less to do it does not wait. */
+enum { GATHER_REQUESTS_MIN = 16, GATHER_NS = 300 * 1000 };
 
 /* Who does what:
  *
@@ -55,6 +61,23 @@ static void ring(struct sqlite_db *db)
 		db->wake(db->wake_arg);
 }
 
+static bool is_load(const struct sqlite_reqs *q)
+{
+	size_t n = 0;
+
+	for (const struct store_req *r = q->head; r != NULL && n < GATHER_REQUESTS_MIN; r = r->next)
+		n++;
+	return n == GATHER_REQUESTS_MIN;
+}
+
+/* Called and returns with the mutex held. */
+static void gather(struct sqlite_db *db)
+{
+	pthread_mutex_unlock(&db->mutex);
+	(void)nanosleep(&(struct timespec){ .tv_nsec = GATHER_NS }, NULL);
+	pthread_mutex_lock(&db->mutex);
+}
+
 /* Runs what is queued and leaves it finished. Called and returns with the mutex held. */
 static void writer_work(struct sqlite_db *db, struct sqlite_handle *h)
 {
@@ -97,8 +120,13 @@ static void *writer_main(void *arg)
 			pthread_cond_wait(&db->work, &db->mutex);
 		if (db->drop || (db->stop && h->queued.head == NULL))
 			break;
-		if (h->queued.head != NULL)
+		if (h->queued.head != NULL) {
+			bool loaded = is_load(&h->queued);
+
 			writer_work(db, h);
+			if (loaded && !db->stop)
+				gather(db);
+		}
 		if (db->checkpoint_rest)
 			writer_checkpoint(db);
 	}
