@@ -19,6 +19,13 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Built with ThreadSanitizer, which needs several times the memory. */
+#ifdef __SANITIZE_THREAD__
+#define IS_TSAN 1
+#else
+#define IS_TSAN 0
+#endif
+
 /* Number of elements of an array (not of a pointer). */
 #define countof(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -13,8 +13,12 @@ export const KEYS = {
 	next: "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs",
 };
 
+const dirs = new Set(); // go at the file's end
+
 export function tempDir() {
-	return mkdtempSync(join(tmpdir(), "qstash-e2e-"));
+	const dir = mkdtempSync(join(tmpdir(), "qstash-e2e-"));
+	dirs.add(dir);
+	return dir;
 }
 
 /** Polls until `what` gives something truthy; fails after `ms`. */
@@ -32,6 +36,7 @@ export async function until(what, ms = 15_000, why = "it did not happen") {
 const started = new Set();
 after(async () => {
 	for (const s of started) await s.end();
+	for (const dir of dirs) rmSync(dir, { recursive: true, force: true });
 });
 
 /** Starts `qstash dev`; resolves when its banner says that it runs. */
