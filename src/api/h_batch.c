@@ -30,8 +30,7 @@ struct batch {
 	struct problem problem; /* of the whole call */
 };
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* At most this many values are in the text, whether it is JSON or not. */
 static size_t count_values(struct str text)
@@ -96,8 +95,7 @@ static bool read_item(struct arena *a, const struct json *v, size_t at, struct i
 	return true;
 }
 
-/* ---- sending
- * ---------------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static void answer(struct call *c, const struct batch *b)
 {
@@ -172,8 +170,7 @@ static void send_items(struct call *c, struct batch *b)
 		engine_publish(c->api->set.engine, &b->publish);
 }
 
-/* ---- groups
- * ----------------------------------------------------------------------------------------- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 static void groups_found(struct groups_find *find)
 {

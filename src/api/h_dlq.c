@@ -157,8 +157,7 @@ static void cursor_member(const struct dlq_call *d, struct json_out *j)
 		json_kstr(j, STR("cursor"), engine_dlq_id_text(call_arena(d->call), d->op.last));
 }
 
-/* ---- looking
- * ---------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 static void entry_object(struct dlq_call *d, struct json_out *j, const struct dlq_found *f)
 {
@@ -221,8 +220,7 @@ void h_dlq_get(struct call *c)
 	submit_one(dlq_call(c, DLQ_LIST, answer_one));
 }
 
-/* ---- deleting
- * --------------------------------------------------------------------------------------- */
+/* ---- deleting -------------------------------------------------------------------------------- */
 
 static void answer_deleted(struct dlq_call *d)
 {
@@ -253,8 +251,7 @@ void h_dlq_delete(struct call *c)
 	submit_selected(dlq_call(c, DLQ_DELETE, answer_deleted));
 }
 
-/* ---- retrying
- * --------------------------------------------------------------------------------------- */
+/* ---- retrying -------------------------------------------------------------------------------- */
 
 static void response_object(struct json_out *j, const struct dlq_found *f)
 {

@@ -18,8 +18,7 @@ static bool key_is_good(struct call *c)
 	return false;
 }
 
-/* ---- changing
- * --------------------------------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------------------------------- */
 
 struct flow_call {
 	struct gate_change op;
@@ -164,8 +163,7 @@ void h_flow_unpin(struct call *c)
 		call_fail(c, &f->problem);
 }
 
-/* ---- looking
- * ---------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 static void key_object(struct json_out *j, const struct scan_row *row)
 {
@@ -205,8 +203,7 @@ void h_flow_get(struct call *c)
 						     .write = key_object });
 }
 
-/* ---- all deliveries of the user
- * --------------------------------------------------------------------- */
+/* ---- all deliveries of the user -------------------------------------------------------------- */
 
 struct global {
 	struct call *call;

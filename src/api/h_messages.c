@@ -8,8 +8,7 @@
 
 enum { GRACE_MS = 60 * 1000 }; /* an ended message stays readable for this long */
 
-/* ---- one message
- * ------------------------------------------------------------------------------------ */
+/* ---- one message ----------------------------------------------------------------------------- */
 
 struct lookup {
 	struct call *call;
@@ -87,8 +86,7 @@ void h_messages_get(struct call *c)
 	engine_message_get(c->api->set.engine, &l->get);
 }
 
-/* ---- cancelling
- * ------------------------------------------------------------------------------------- */
+/* ---- cancelling ------------------------------------------------------------------------------ */
 
 struct cancelling {
 	struct message_cancel op;

@@ -15,8 +15,7 @@ static bool name_is_good(struct call *c, struct str name)
 	return false;
 }
 
-/* ---- changing
- * --------------------------------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------------------------------- */
 
 struct queue_call {
 	struct gate_change op;
@@ -162,8 +161,7 @@ void h_queues_delete(struct call *c)
 	engine_queue_delete(c->api->set.engine, op);
 }
 
-/* ---- looking
- * ---------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 static void queue_object(struct json_out *j, const struct scan_row *row)
 {

@@ -40,8 +40,7 @@ struct rig {
 	_Atomic int64_t ahead_ms; /* of the engine's time of day */
 };
 
-/* ---- the courier
- * ------------------------------------------------------------------------------------ */
+/* ---- the courier ----------------------------------------------------------------------------- */
 
 static void courier_take(struct courier *c, struct courier_req *req)
 {
@@ -99,8 +98,7 @@ static void answer_all(struct rig *r)
 	}
 }
 
-/* ---- the server
- * ------------------------------------------------------------------------------------- */
+/* ---- the server ------------------------------------------------------------------------------ */
 
 static void wake(void *arg)
 {
@@ -303,8 +301,7 @@ struct arena *rig_arena(struct rig *r)
 	return &r->arena;
 }
 
-/* ---- the client
- * ------------------------------------------------------------------------------------- */
+/* ---- the client ------------------------------------------------------------------------------ */
 
 struct peer rig_dial(struct rig *r)
 {
@@ -388,8 +385,7 @@ struct answer rig_until_dead(struct rig *r, size_t n)
 	return a;
 }
 
-/* ---- answers
- * ---------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 struct str answer_str(struct answer a, const char *key)
 {
