@@ -1,5 +1,40 @@
 #include "api/gates.h"
 
+static void changed(struct gate_change *op)
+{
+	struct gates_change *g = container_of(op, struct gates_change, op);
+	struct call *c = op->arg;
+
+	if (op->problem.status == 404)
+		call_refuse(c, 404, g->missing);
+	else if (op->problem.status != 0)
+		call_fail(c, &op->problem);
+	else
+		call_answer_text(c, 200, STR_NULL);
+}
+
+struct gates_change *gates_change(struct call *c, enum gate_kind kind, enum gate_op what,
+				  const char *missing)
+{
+	struct gates_change *g = arena_new(call_arena(c), struct gates_change);
+
+	g->missing = missing;
+	g->op.account = c->account;
+	g->op.move.gate.gate = kind;
+	g->op.move.gate.name = c->id[0];
+	g->op.move.gate.op = what;
+	g->op.move.gate.parallelism = g->op.move.gate.rate = g->op.move.gate.period_ms = -1;
+	g->op.move.gate.paused = -1;
+	g->op.done = changed;
+	g->op.arg = c;
+	return g;
+}
+
+void gates_submit(struct call *c, struct gates_change *g)
+{
+	engine_gate_change(c->api->set.engine, &g->op);
+}
+
 /* The list comes in pages and other calls are answered in between, so it has a buffer of its own. */
 struct showing {
 	struct call *call;

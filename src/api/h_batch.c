@@ -10,8 +10,7 @@
 enum {
 	ITEMS_MAX = 10 * 1000,
 	MESSAGES_MAX = 20 * 1000, /* URL groups make several of one item */
-	VALUES_MAX =
-		500 * 1000, /* JSON values in the whole body, which bounds the memory of the tree */
+	VALUES_MAX = 500 * 1000,  /* JSON values in the whole body */
 };
 
 struct slot {
@@ -32,26 +31,15 @@ struct batch {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* At most this many values are in the text, whether it is JSON or not. */
-static size_t count_values(struct str text)
-{
-	size_t n = 1;
-
-	for (size_t i = 0; i < text.n; i++)
-		n += text.p[i] == ',' || text.p[i] == '[' || text.p[i] == '{';
-	return n;
-}
-
 static bool parse(struct call *c, struct problem *p, const struct json **ret_array)
 {
 	char error[96];
 	const struct json *v;
 
-	if (count_values(c->req->body) > VALUES_MAX)
-		return problem_set(p, 400, "a batch may have %d JSON values at most", VALUES_MAX);
-	v = json_parse(call_arena(c), c->req->body, error);
+	v = json_parse_bounded(call_arena(c), c->req->body, VALUES_MAX, error);
 	if (v == NULL)
-		return problem_set(p, 400, "the body is not valid JSON: %s", error);
+		return problem_set(p, 400, "the body is not valid JSON with at most %d values: %s",
+				   VALUES_MAX, error);
 	if (v->kind != JSON_ARRAY)
 		return problem_set(p, 400, "the body must be a JSON array of messages");
 	if (v->count > ITEMS_MAX)

@@ -20,52 +20,15 @@ static bool key_is_good(struct call *c)
 
 /* ---- changing -------------------------------------------------------------------------------- */
 
-struct flow_call {
-	struct gate_change op;
-	struct problem problem;
-};
-
-static void changed(struct gate_change *op)
-{
-	struct call *c = op->arg;
-
-	if (op->problem.status == 404)
-		call_refuse(c, 404, NOT_FOUND);
-	else if (op->problem.status != 0)
-		call_fail(c, &op->problem);
-	else
-		call_answer_text(c, 200, STR_NULL);
-}
-
-static struct flow_call *flow_call(struct call *c, enum gate_op what)
-{
-	struct flow_call *f = arena_new(call_arena(c), struct flow_call);
-
-	f->op.account = c->account;
-	f->op.move.gate.gate = GATE_FLOW;
-	f->op.move.gate.name = c->id[0];
-	f->op.move.gate.op = what;
-	f->op.move.gate.parallelism = f->op.move.gate.rate = f->op.move.gate.period_ms = -1;
-	f->op.move.gate.paused = -1;
-	f->op.done = changed;
-	f->op.arg = c;
-	return f;
-}
-
-static void submit(struct call *c, struct flow_call *f)
-{
-	engine_gate_change(c->api->set.engine, &f->op);
-}
-
 static void change(struct call *c, enum gate_op what, bool create)
 {
-	struct flow_call *f;
+	struct gates_change *f;
 
 	if (!key_is_good(c))
 		return;
-	f = flow_call(c, what);
+	f = gates_change(c, GATE_FLOW, what, NOT_FOUND);
 	f->op.move.gate.create = create;
-	submit(c, f);
+	gates_submit(c, f);
 }
 
 /* A key may be paused before its first message comes. */
@@ -107,7 +70,7 @@ static bool take_number(struct call *c, const char *key, int64_t max, int64_t *r
 	return true;
 }
 
-static bool take_pins(struct call *c, struct flow_call *f)
+static bool take_pins(struct call *c, struct gates_change *f)
 {
 	int64_t period_s = -1;
 
@@ -127,13 +90,13 @@ static bool take_pins(struct call *c, struct flow_call *f)
 
 void h_flow_pin(struct call *c)
 {
-	struct flow_call *f;
+	struct gates_change *f;
 
 	if (!key_is_good(c))
 		return;
-	f = flow_call(c, GATE_PIN);
+	f = gates_change(c, GATE_FLOW, GATE_PIN, NOT_FOUND);
 	if (take_pins(c, f))
-		submit(c, f);
+		gates_submit(c, f);
 	else
 		call_fail(c, &f->problem);
 }
@@ -151,14 +114,14 @@ static bool take_flag(struct call *c, const char *key, bool *ret_value, struct p
 
 void h_flow_unpin(struct call *c)
 {
-	struct flow_call *f;
+	struct gates_change *f;
 
 	if (!key_is_good(c))
 		return;
-	f = flow_call(c, GATE_UNPIN);
+	f = gates_change(c, GATE_FLOW, GATE_UNPIN, NOT_FOUND);
 	if (take_flag(c, "parallelism", &f->op.move.gate.unpin_parallelism, &f->problem) &&
 	    take_flag(c, "rate", &f->op.move.gate.unpin_rate, &f->problem))
-		submit(c, f);
+		gates_submit(c, f);
 	else
 		call_fail(c, &f->problem);
 }

@@ -17,37 +17,6 @@ static bool name_is_good(struct call *c, struct str name)
 
 /* ---- changing -------------------------------------------------------------------------------- */
 
-struct queue_call {
-	struct gate_change op;
-	struct problem problem;
-};
-
-static void changed(struct gate_change *op)
-{
-	struct call *c = op->arg;
-
-	if (op->problem.status == 404)
-		call_refuse(c, 404, NOT_FOUND);
-	else if (op->problem.status != 0)
-		call_fail(c, &op->problem);
-	else
-		call_answer_text(c, 200, STR_NULL);
-}
-
-static struct queue_call *queue_call(struct call *c, enum gate_op what)
-{
-	struct queue_call *q = arena_new(call_arena(c), struct queue_call);
-
-	q->op.account = c->account;
-	q->op.move.gate.gate = GATE_QUEUE;
-	q->op.move.gate.name = c->id[0];
-	q->op.move.gate.op = what;
-	q->op.move.gate.paused = -1;
-	q->op.done = changed;
-	q->op.arg = c;
-	return q;
-}
-
 /* NULL also when it is null. */
 static const struct json *member(const struct json *body, const char *key)
 {
@@ -57,7 +26,7 @@ static const struct json *member(const struct json *body, const char *key)
 }
 
 /* A client of 2024 calls the name "queue". */
-static bool take_name(const struct json *body, struct queue_call *q)
+static bool take_name(const struct json *body, struct gates_change *q)
 {
 	const struct json *v = member(body, "queueName");
 
@@ -72,7 +41,8 @@ static bool take_name(const struct json *body, struct queue_call *q)
 	return true;
 }
 
-static bool take_parallelism(const struct json *body, const struct plan *plan, struct queue_call *q)
+static bool take_parallelism(const struct json *body, const struct plan *plan,
+			     struct gates_change *q)
 {
 	const struct json *v = member(body, "parallelism");
 	int64_t n = 1;
@@ -88,7 +58,7 @@ static bool take_parallelism(const struct json *body, const struct plan *plan, s
 	return true;
 }
 
-static bool take_paused(const struct json *body, struct queue_call *q)
+static bool take_paused(const struct json *body, struct gates_change *q)
 {
 	const struct json *v = member(body, "paused");
 
@@ -100,7 +70,7 @@ static bool take_paused(const struct json *body, struct queue_call *q)
 	return true;
 }
 
-static bool take_body(struct call *c, struct queue_call *q)
+static bool take_body(struct call *c, struct gates_change *q)
 {
 	char why[96];
 	const struct json *body = json_parse(call_arena(c), c->req->body, why);
@@ -115,26 +85,26 @@ static bool take_body(struct call *c, struct queue_call *q)
 
 void h_queues_upsert(struct call *c)
 {
-	struct queue_call *q = queue_call(c, GATE_SET);
+	struct gates_change *q = gates_change(c, GATE_QUEUE, GATE_SET, NOT_FOUND);
 
 	if (!take_body(c, q)) {
 		call_fail(c, &q->problem);
 		return;
 	}
 	q->op.move.gate.count_max = c->plan->queues_max;
-	engine_gate_change(c->api->set.engine, &q->op);
+	gates_submit(c, q);
 }
 
 void h_queues_pause(struct call *c)
 {
 	if (name_is_good(c, c->id[0]))
-		engine_gate_change(c->api->set.engine, &queue_call(c, GATE_PAUSE)->op);
+		gates_submit(c, gates_change(c, GATE_QUEUE, GATE_PAUSE, NOT_FOUND));
 }
 
 void h_queues_resume(struct call *c)
 {
 	if (name_is_good(c, c->id[0]))
-		engine_gate_change(c->api->set.engine, &queue_call(c, GATE_RESUME)->op);
+		gates_submit(c, gates_change(c, GATE_QUEUE, GATE_RESUME, NOT_FOUND));
 }
 
 static void deleted(struct queue_delete *op)

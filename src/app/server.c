@@ -19,7 +19,7 @@
 #include "net/loop.h"
 #include "store/sqlite/sqlite_store.h"
 
-enum { START_MS_MAX = 10 * 1000, LOG_TICK_MS = 60 * 1000, LOG_BACKLOG_BYTES = 8 * 1024 * 1024 };
+enum { START_MS_MAX = 10 * 1000, LOG_TICK_MS = 60 * 1000, LOG_BACKLOG_BYTES = 4 * 1024 * 1024 };
 
 struct server {
 	struct conf conf;

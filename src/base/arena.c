@@ -96,6 +96,22 @@ void *arena_alloc(struct arena *a, size_t n)
 	return p;
 }
 
+void *arena_grow(struct arena *a, void *p, size_t old_n, size_t n)
+{
+	struct arena_chunk *c = a->head;
+
+	check(n >= old_n && n <= SIZE_MAX / 2);
+	/* In a chunk of its own, which is not the one that pieces are cut from. */
+	if (c && p == c->data && a->end != c->data + c->cap) {
+		a->bytes += n - c->cap;
+		c = xrealloc(c, sizeof(*c) + n);
+		c->cap = n;
+		a->head = c;
+		return c->data;
+	}
+	return old_n ? memcpy(arena_alloc(a, n), p, old_n) : arena_alloc(a, n);
+}
+
 void *arena_zalloc(struct arena *a, size_t n)
 {
 	return memset(arena_alloc(a, n), 0, n);

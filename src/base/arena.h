@@ -23,6 +23,9 @@ void arena_done(struct arena *a);
 void arena_reset(struct arena *a);
 
 must_use void *arena_alloc(struct arena *a, size_t n); /* uninitialised */
+/* The piece p of old_n bytes made n bytes long (n >= old_n); what it holds is kept, and it may move. A large
+ * piece that was the last one allocated is grown without a copy being left behind. */
+must_use void *arena_grow(struct arena *a, void *p, size_t old_n, size_t n);
 must_use void *arena_zalloc(struct arena *a, size_t n);
 #define arena_new(a, type) ((type *)arena_zalloc((a), sizeof(type)))
 #define arena_array(a, type, count) ((type *)arena_zalloc((a), sizeof(type) * (count)))

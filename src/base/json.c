@@ -10,6 +10,7 @@ struct parser {
 	struct arena *a;
 	const char *start, *p, *end;
 	const char *error; /* static text; set once, with p at the place */
+	size_t values_left;
 };
 
 static bool fail(struct parser *ps, const char *error)
@@ -36,6 +37,29 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
+#define EACH_BYTE(byte) (0x0101010101010101u * (byte))
+
+/* The high bit of each byte of v that is 0; above the first such byte it may be wrong. */
+static uint64_t zero_bytes(uint64_t v)
+{
+	return (v - EACH_BYTE(1)) & ~v & EACH_BYTE(0x80);
+}
+
+/* How many bytes at the front, eight at a time, are nothing special within a string. */
+static size_t plain_bytes(const char *p, size_t n)
+{
+	size_t i;
+	uint64_t v;
+
+	for (i = 0; i + sizeof(v) <= n; i += sizeof(v)) {
+		memcpy(&v, p + i, sizeof(v));
+		if (zero_bytes(v ^ EACH_BYTE('"')) | zero_bytes(v ^ EACH_BYTE('\\')) |
+		    ((v - EACH_BYTE(0x20)) & ~v & EACH_BYTE(0x80)))
+			break;
+	}
+	return i;
+}
+
 /* Finds the closing quote; p stands behind the opening one and ends behind the closing one. */
 static bool scan_string(struct parser *ps, struct str *ret_raw, bool *ret_escaped)
 {
@@ -43,7 +67,10 @@ static bool scan_string(struct parser *ps, struct str *ret_raw, bool *ret_escape
 	bool escaped = false;
 	struct str raw;
 
-	for (; ps->p < ps->end && *ps->p != '"'; ps->p++) {
+	for (;; ps->p++) {
+		ps->p += plain_bytes(ps->p, (size_t)(ps->end - ps->p));
+		if (ps->p == ps->end || *ps->p == '"')
+			break;
 		if ((unsigned char)*ps->p < 0x20)
 			return fail(ps, "control character in a string");
 		if (*ps->p != '\\')
@@ -256,8 +283,11 @@ static bool parse_children(struct parser *ps, struct json *v, int depth)
 		return true;
 	}
 	for (;;) {
-		struct json *child = arena_new(ps->a, struct json);
+		struct json *child;
 
+		if (ps->values_left-- == 0)
+			return fail(ps, "too many values");
+		child = arena_new(ps->a, struct json);
 		if (v->kind == JSON_OBJECT && !parse_key(ps, &child->key))
 			return false;
 		if (!parse_value(ps, child, depth + 1))
@@ -310,8 +340,16 @@ static bool parse_value(struct parser *ps, struct json *v, int depth)
 
 struct json *json_parse(struct arena *a, struct str text, char ret_error[96])
 {
+	return json_parse_bounded(a, text, SIZE_MAX, ret_error);
+}
+
+struct json *json_parse_bounded(struct arena *a, struct str text, size_t values_max,
+				char ret_error[96])
+{
 	const char *p = text.n ? text.p : "";
-	struct parser ps = { .a = a, .start = p, .p = p, .end = p + text.n };
+	struct parser ps = {
+		.a = a, .start = p, .p = p, .end = p + text.n, .values_left = values_max
+	};
 	struct json *root = arena_new(a, struct json);
 
 	if (parse_value(&ps, root, 0)) {

@@ -36,6 +36,10 @@ struct json {
 /* The whole text must be one value (white space around it is fine). Returns NULL and a short reason
  * with the byte position in ret_error on a syntax error. Text and arena must outlive the tree. */
 must_use struct json *json_parse(struct arena *a, struct str text, char ret_error[96]);
+/* The same for texts that may be large: with more than `values_max` values in all, that is the error, so the
+ * memory of the tree is bounded whatever the text. */
+must_use struct json *json_parse_bounded(struct arena *a, struct str text, size_t values_max,
+					 char ret_error[96]);
 
 /* Member of an object by exact name; NULL when v is NULL, not an object, or has none. */
 const struct json *json_get(const struct json *v, struct str key);

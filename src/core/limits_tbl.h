@@ -13,6 +13,7 @@
 	X(LIMIT_FLOW_PERIOD_S, 7 * 24 * 3600, "period of a flow-control rate")                    \
 	X(LIMIT_FLOW_COUNT, 1000 * 1000 * 1000, "parallelism or rate of a flow-control key")      \
 	X(LIMIT_DEDUP_BYTES, 1024, "deduplication id")                                            \
+	X(LIMIT_DEDUP_WINDOW_MS, 10 * 60 * 1000, "time for which a deduplication id is taken")    \
 	X(LIMIT_REDACT_COUNT, 100, "header names in a redact list")                               \
 	X(LIMIT_EXPR_BYTES, 1024, "retry-delay expression")                                       \
 	X(LIMIT_EXPR_DEPTH, 32, "nesting of a retry-delay expression")                            \

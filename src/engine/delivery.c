@@ -29,6 +29,7 @@ struct delivery *delivery_new(struct engine *e)
 		arena_init(&d->arena);
 		arena_init(&d->req.arena);
 		buf_init(&d->record, RECORD_BYTES_MAX);
+		buf_init(&d->response, RECORD_BYTES_MAX);
 	}
 	d->state = DELIVERY_PUTTING;
 	d->item = NULL;
@@ -52,6 +53,22 @@ static void count_running(struct delivery *d, bool counted)
 	d->counted = counted;
 }
 
+void delivery_destroy(struct delivery *d)
+{
+	arena_done(&d->req.arena);
+	arena_done(&d->arena);
+	buf_done(&d->record);
+	buf_done(&d->response);
+	free(d);
+}
+
+/* A big one is not kept: the pool is for the common small message. */
+static bool is_small(const struct delivery *d)
+{
+	return d->record.cap <= 16 * 1024 && d->response.cap <= 16 * 1024 &&
+	       d->arena.bytes <= 64 * 1024 && d->req.arena.bytes <= 64 * 1024;
+}
+
 void delivery_free(struct delivery *d)
 {
 	struct engine *e = d->engine;
@@ -59,20 +76,16 @@ void delivery_free(struct delivery *d)
 	count_bytes(d, 0);
 	count_running(d, false);
 	list_remove(&d->node);
-	/* A big one is not kept: the pool is for the common small message. */
-	if (e->pooled < DELIVERY_POOL_MAX && d->record.cap <= 16 * 1024 &&
-	    d->arena.bytes <= 64 * 1024 && d->req.arena.bytes <= 64 * 1024) {
+	if (e->pooled < DELIVERY_POOL_MAX && is_small(d)) {
 		arena_reset(&d->arena);
 		arena_reset(&d->req.arena);
 		buf_reset(&d->record);
+		buf_reset(&d->response);
 		list_push(&e->pool, &d->node);
 		e->pooled++;
 		return;
 	}
-	arena_done(&d->arena);
-	arena_done(&d->req.arena);
-	buf_done(&d->record);
-	free(d);
+	delivery_destroy(d);
 }
 
 /* The engine's scratch buffer, emptied, and what was written to it, kept with the delivery. */
@@ -89,8 +102,10 @@ static struct str keep(struct delivery *d)
 
 	check(!b->overflow);
 	s = arena_str(&d->arena, buf_str(b));
-	if (b->cap > SCRATCH_BYTES_KEPT)
-		buf_done(b), buf_init(b, RECORD_BYTES_MAX);
+	if (b->cap > SCRATCH_BYTES_KEPT) {
+		buf_done(b);
+		buf_init(b, RECORD_BYTES_MAX);
+	}
 	return s;
 }
 
@@ -271,8 +286,9 @@ static void settle_move(struct delivery *d, const struct outcome *o, struct verd
 		},
 	};
 	if (v.kind == VERDICT_DEAD) {
-		dead_encode(scratch(d), o);
-		d->move[0].settle.response = keep(d);
+		dead_encode(&d->response, o);
+		check(!d->response.overflow);
+		d->move[0].settle.response = buf_str(&d->response);
 	}
 }
 

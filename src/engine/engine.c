@@ -41,10 +41,7 @@ static void free_deliveries(struct list *head)
 		if (head == &d->engine->deliveries)
 			courier_cancel(d->engine->set.courier, &d->req);
 		list_remove(it);
-		arena_done(&d->req.arena);
-		arena_done(&d->arena);
-		buf_done(&d->record);
-		free(d);
+		delivery_destroy(d);
 	}
 }
 

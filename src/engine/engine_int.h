@@ -26,19 +26,17 @@ enum delivery_state { DELIVERY_PUTTING, DELIVERY_SENDING, DELIVERY_SETTLING };
 
 enum {
 	SETTLE_MOVES_MAX = 3, /* settle, callback, failure callback */
-	ASK_AGAIN_MS =
-		500, /* wait before a settle, or a put whose answer was lost, is tried again */
-	CLAIM_AGAIN_MS = 500,        /* the same for a claim */
-	CLAIM_MAX = 256,             /* messages of one claim */
-	CLAIM_DOCS_MAX = 64,         /* due documents of one claim */
+	ASK_AGAIN_MS = 500,   /* wait before a settle or a put without a clear answer is repeated */
+	CLAIM_AGAIN_MS = 500, /* the same for a claim */
+	CLAIM_MAX = 256,      /* messages of one claim */
+	CLAIM_DOCS_MAX = 64,  /* due documents of one claim */
 	ZONE_BYTES_MAX = 256 * 1024, /* of a time zone's file */
 	CLAIM_EVERY_MS = 5 * 1000,   /* at the latest: other processes may have left work behind */
 	DELIVERY_POOL_MAX = 256,     /* finished deliveries kept for reuse */
 	TAIL_EVERY_MS = 25,          /* between two readings of the outbox */
-	TAIL_BYTES_MAX = 4 * 1024 * 1024,
-	DEDUP_WINDOW_MS = 10 * 60 * 1000,    /* spec 5.6 */
-	SEQ_SPREAD = 1 << 20,                /* where a process begins to count, at random */
-	PUBLISH_BYTES_MAX = 4 * 1024 * 1024, /* records of one publish in the store's hands */
+	TAIL_BYTES_MAX = 1024 * 1024,
+	SEQ_SPREAD = 1 << 20,            /* where a process begins to count, at random */
+	PUBLISH_BYTES_MAX = 1024 * 1024, /* records of one publish in the store's hands */
 	SCRATCH_BYTES_KEPT = 1024 * 1024,
 	RECORD_BYTES_MAX = 256 * 1024 * 1024, /* far above any plan's message size */
 };
@@ -49,6 +47,7 @@ struct delivery {
 	enum delivery_state state;
 	struct arena arena;      /* of the attempt: headers, events, callbacks */
 	struct buf record;       /* msg_encode of msg */
+	struct buf response;     /* what a dead letter keeps of the answer */
 	struct msg msg;          /* views into record */
 	struct account *account; /* NULL when the user is gone */
 	int64_t retried;
@@ -135,6 +134,8 @@ const struct plan *accounts_plan(const struct engine *e, const struct account *a
 /* delivery.c */
 must_use struct delivery *delivery_new(struct engine *e);
 void delivery_free(struct delivery *d);
+/* Of one that no list and no count knows any more: frees its memory. */
+void delivery_destroy(struct delivery *d);
 /* Gives the message an id, takes over a copy of it, and fills the put move. */
 void delivery_prepare_put(struct delivery *d, struct move *move, const struct msg *m);
 /* It is leased to us: start the attempt. */

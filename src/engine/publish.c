@@ -2,6 +2,7 @@
  * the others.
  */
 #include "base/check.h"
+#include "core/limits.h"
 #include "engine/engine_int.h"
 
 static void item_refused(struct publish_item *item, const struct step *s, const struct move *put)
@@ -90,7 +91,7 @@ static void put_item(struct engine *e, struct publish *p, struct publish_item *i
 	delivery_prepare_put(d, put, &item->msg);
 	if (item->dedup_key.n > 0) {
 		put->put.dedup_key = arena_str(&d->arena, item->dedup_key);
-		put->put.dedup_until_ms = e->now_ms + DEDUP_WINDOW_MS;
+		put->put.dedup_until_ms = e->now_ms + LIMIT_DEDUP_WINDOW_MS;
 	}
 	/* A retry of a dead letter is left to the next claim: see add_callback in delivery.c. */
 	put->put.want_lease = !item->from_dlq && delivery_has_room(e);

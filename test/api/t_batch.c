@@ -225,9 +225,10 @@ TEST(a_batch_has_limits)
 
 	T_EQ_INT(a.status, 400);
 	T_EQ_STR(answer_str(a, "error"), "a batch may have 10000 messages at most");
-	a = rig_ask(r, "POST", "/v2/batch", RIG_AUTH, repeat(r, "1", ",1", 500000));
+	a = rig_ask(r, "POST", "/v2/batch", RIG_AUTH, repeat(r, "1", ",1", 500001));
 	T_EQ_INT(a.status, 400);
-	T_EQ_STR(answer_str(a, "error"), "a batch may have 500000 JSON values at most");
+	T_CHECK(str_starts(answer_str(a, "error"),
+			   STR("the body is not valid JSON with at most 500000 values: too many")));
 	a = rig_ask(r, "POST", "/v2/batch", RIG_AUTH,
 		    repeat(r, "{\"destination\":\"no%\"}", ",{\"destination\":\"no%\"}", 10000));
 	T_EQ_INT(a.status, 200);

@@ -118,3 +118,27 @@ TEST(fmt_of_any_length)
 	}
 	arena_done(&a);
 }
+
+/* Small and large, alone and with others in between; what it holds is kept, and a large one leaves no copy. */
+TEST(grows_a_piece)
+{
+	struct arena a;
+	char *p = NULL, *other;
+
+	arena_init(&a);
+	other = arena_alloc(&a, 100);
+	memset(other, 'o', 100);
+	for (size_t n = 1, old = 0; n < 4000000; old = n, n *= 3) {
+		p = arena_grow(&a, p, old, n);
+		for (size_t i = 0; i < old; i++)
+			T_CHECK(p[i] == 'p');
+		memset(p, 'p', n);
+		if (n < 10000)
+			memset(arena_alloc(&a, 50), 'x', 50);
+	}
+	T_CHECK(a.bytes < 2 * 4000000);
+	T_CHECK(other[0] == 'o' && other[99] == 'o');
+	memset(arena_alloc(&a, 1000), 'y', 1000);
+	T_CHECK(p[0] == 'p');
+	arena_done(&a);
+}

@@ -376,3 +376,53 @@ TEST(the_tree_is_compact)
 	arena_done(&a);
 	buf_done(&b);
 }
+
+TEST(bounds_the_number_of_values)
+{
+	struct arena a;
+	char why[96];
+
+	arena_init(&a);
+	T_CHECK(json_parse_bounded(&a, STR("[1,{\"a\":2}]"), 3, why) != NULL);
+	T_CHECK(json_parse_bounded(&a, STR("[1,{\"a\":2}]"), 2, why) == NULL);
+	T_CHECK(str_starts(str_c(why), STR("too many values at byte ")));
+	T_CHECK(json_parse_bounded(&a, STR("7"), 0, why) != NULL);
+	arena_done(&a);
+}
+
+/* Strings are looked through eight bytes at a time: what matters is found at every place, also behind
+ * bytes that look alike but for their high bit. */
+TEST(finds_what_ends_or_breaks_a_string_at_every_place)
+{
+	static const char filler[] = "a\x80"
+				     "b\xff"
+				     "z";
+	struct arena a;
+	char text[64], why[96];
+
+	arena_init(&a);
+	for (size_t at = 0; at < 40; at++) {
+		const struct json *v;
+
+		memset(text, 'x', sizeof(text));
+		text[0] = '"';
+		for (size_t i = 1; i <= at; i++)
+			text[i] = "a~!#[]^ \x7f"[i % 9];
+		text[at + 1] = '"';
+		v = json_parse(&a, str_n(text, at + 2), why);
+		T_CHECK(v != NULL && v->text.n == at);
+		T_CHECK(json_parse(&a, str_n(text, at + 1), why) == NULL);
+		text[at + 2] = '"';
+		for (int c = 0; c < 0x20; c++) {
+			text[at + 1] = (char)c;
+			T_CHECK(json_parse(&a, str_n(text, at + 3), why) == NULL);
+		}
+		text[at + 1] = '\\';
+		T_CHECK(json_parse(&a, str_n(text, at + 3), why) == NULL);
+		text[at + 3] = '"';
+		v = json_parse(&a, str_n(text, at + 4), why);
+		T_CHECK(v != NULL && v->text.n == at + 1 && v->text.p[at] == '"');
+	}
+	T_CHECK(json_parse(&a, arena_fmt(&a, "\"%s%s\"", filler, filler), why) == NULL);
+	arena_done(&a);
+}

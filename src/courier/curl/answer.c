@@ -141,7 +141,6 @@ bool answer_head_line(struct answer *a, struct str line)
 static void grow_body(struct answer *a, size_t n, int64_t total)
 {
 	size_t cap = a->body_cap * 2;
-	char *body;
 
 	if (a->body_cap - a->body_n >= n)
 		return;
@@ -155,10 +154,7 @@ static void grow_body(struct answer *a, size_t n, int64_t total)
 		cap = a->body_max;
 	if (cap < a->body_n + n)
 		cap = a->body_n + n;
-	body = arena_alloc(a->arena, cap);
-	if (a->body_n > 0)
-		memcpy(body, a->body, a->body_n);
-	a->body = body;
+	a->body = arena_grow(a->arena, a->body, a->body_n, cap);
 	a->body_cap = cap;
 }
 

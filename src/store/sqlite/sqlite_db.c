@@ -52,7 +52,7 @@ static bool pragmas(sqlite3 *sql, bool ephemeral)
 				   "PRAGMA journal_mode = WAL;"
 				   "PRAGMA wal_autocheckpoint = 0;"
 				   "PRAGMA journal_size_limit = 67108864;"
-				   "PRAGMA cache_size = -16384;"
+				   "PRAGMA cache_size = -8192;"
 				   "PRAGMA mmap_size = 0;"
 				   "PRAGMA temp_store = MEMORY;"
 				   "PRAGMA secure_delete = OFF;"
