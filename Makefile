@@ -10,7 +10,7 @@ TSAN = MESON_ARGS="-Db_sanitize=thread"
 FUZZ = CC=clang CFLAGS="-fno-sanitize-recover=undefined -fsanitize=fuzzer-no-link" \
 	MESON_ARGS="-Dfuzz=true -Db_lundef=false -Db_sanitize=address,undefined"
 
-.PHONY: all run test check asan tsan fuzz sim bench bench-large bench-memory fmt clang clean
+.PHONY: all run test check asan tsan fuzz sim bench bench-large bench-memory bench-rules fmt clang clean
 
 # The program build/qstash, and everything else there is to build.
 all: build/build.ninja
@@ -63,6 +63,11 @@ sim: build/build.ninja
 bench:
 	@tools/install-deps bench
 	@bench/run $(ARGS)
+	@bench/rules
+
+bench-rules:
+	@tools/install-deps test
+	@bench/rules $(ARGS)
 
 bench-large:
 	@tools/install-deps test

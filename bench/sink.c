@@ -2,8 +2,10 @@
  *
  * One thread on epoll. A body that starts with a time stamp of bench-load gives a latency, from
  * that stamp to the moment at which the whole request was read; all latencies go into one
- * histogram. GET /stats answers what was counted as one line of JSON, POST /reset clears it, and
- * neither is counted; every other method and path is.
+ * histogram. GET /stats answers what was counted as one line of JSON, GET /seconds how many came in
+ * each second, POST /reset clears it all, and none of these is counted; every other method and path is.
+ * A second is centred on a whole number of seconds after the first request, so that bursts once a
+ * second, which come a little early or late, are not cut in two.
  *
  * A connection whose peer does not read its answers is dropped as soon as one would have to wait.
  */
@@ -27,10 +29,11 @@ enum {
 	OUT_BYTES = 4096, /* answers gathered before they are written */
 	EVENTS = 256,
 	DELAY_MS_MAX = 3600000,
+	SECONDS_MAX = 240, /* counted one by one; the last holds the rest */
 };
 
 /* What a request is for, by its first line. */
-enum target { TARGET_COUNT, TARGET_STATS, TARGET_RESET };
+enum target { TARGET_COUNT, TARGET_STATS, TARGET_SECONDS, TARGET_RESET };
 
 struct conn {
 	int fd;                       /* -1: closed, but still in the list of delayed answers */
@@ -59,6 +62,8 @@ struct sink {
 	uint64_t count, bad;         /* requests; connections dropped for broken HTTP */
 	uint64_t first_ns, last_ns;  /* when the first and the last request was complete */
 	uint64_t cpu_us_at_reset;
+	uint32_t second[SECONDS_MAX]; /* requests by second */
+	int seconds;                  /* of them that had any, up to the last */
 	struct hist hist;
 };
 
@@ -100,10 +105,34 @@ static bool conn_answer(struct sink *s, struct conn *c, const char *p, size_t n)
 	return true;
 }
 
+static bool conn_answer_json(struct sink *s, struct conn *c, const char *json, int n)
+{
+	char head[128];
+	int head_n = snprintf(head, sizeof(head),
+			      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+			      "Content-Length: %d\r\n\r\n",
+			      n);
+
+	return conn_answer(s, c, head, (size_t)head_n) && conn_answer(s, c, json, (size_t)n);
+}
+
+/* An array: the first half second, then second by second. */
+static bool conn_answer_seconds(struct sink *s, struct conn *c)
+{
+	char json[SECONDS_MAX * 12 + 8];
+	int n = 0;
+
+	for (int i = 0; i < s->seconds; i++)
+		n += snprintf(json + n, sizeof(json) - (size_t)n, "%c%" PRIu32, i ? ',' : '[',
+			      s->second[i]);
+	n += snprintf(json + n, sizeof(json) - (size_t)n, "%s]\n", n ? "" : "[");
+	return conn_answer_json(s, c, json, n);
+}
+
 static bool conn_answer_stats(struct sink *s, struct conn *c)
 {
 	const struct hist *h = &s->hist;
-	char json[512], all[768];
+	char json[512];
 	int n;
 
 	n = snprintf(json, sizeof(json),
@@ -116,11 +145,7 @@ static bool conn_answer_stats(struct sink *s, struct conn *c)
 		     hist_percentile_us(h, 990), (double)h->max_ns / 1000.0, s->stamped,
 		     s->stamp_sum, s->bad, s->connections, s->first_ns, s->last_ns,
 		     sock_cpu_us() - s->cpu_us_at_reset);
-	n = snprintf(
-		all, sizeof(all),
-		"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		n, json);
-	return conn_answer(s, c, all, (size_t)n);
+	return conn_answer_json(s, c, json, n);
 }
 
 static void stats_reset(struct sink *s)
@@ -128,15 +153,22 @@ static void stats_reset(struct sink *s)
 	s->count = s->bad = s->stamped = s->stamp_sum = s->first_ns = s->last_ns = 0;
 	s->cpu_us_at_reset = sock_cpu_us();
 	memset(&s->hist, 0, sizeof(s->hist));
+	memset(s->second, 0, sizeof(s->second));
+	s->seconds = 0;
 }
 
 static void count_request(struct sink *s, const struct conn *c, uint64_t now_ns)
 {
-	uint64_t stamp;
+	uint64_t stamp, second;
 
 	if (s->count++ == 0)
 		s->first_ns = now_ns;
 	s->last_ns = now_ns;
+	second = (now_ns - s->first_ns + 500000000u) / 1000000000u;
+	if (second >= SECONDS_MAX)
+		second = SECONDS_MAX - 1;
+	s->second[second]++;
+	s->seconds = (int)second + 1;
 	if (c->stamp_n < SOCK_STAMP_BYTES || !sock_stamp_read(c->stamp, &stamp))
 		return;
 	s->stamped++;
@@ -159,6 +191,8 @@ static bool conn_request_done(struct sink *s, struct conn *c, uint64_t now_ns)
 	c->in_body = false;
 	if (c->target == TARGET_STATS)
 		return conn_answer_stats(s, c);
+	if (c->target == TARGET_SECONDS)
+		return conn_answer_seconds(s, c);
 	if (c->target == TARGET_RESET) {
 		stats_reset(s);
 		return conn_answer(s, c, s->answer, s->answer_n);
@@ -186,9 +220,10 @@ static ssize_t conn_head(struct sink *s, struct conn *c, const char *p, size_t n
 
 	if (used <= 0)
 		return used == 0 && n == IN_BYTES ? -1 : used;
-	c->target = starts_with(p, n, "GET /stats ")    ? TARGET_STATS
-		    : starts_with(p, n, "POST /reset ") ? TARGET_RESET
-							: TARGET_COUNT;
+	c->target = starts_with(p, n, "GET /stats ")     ? TARGET_STATS
+		    : starts_with(p, n, "GET /seconds ") ? TARGET_SECONDS
+		    : starts_with(p, n, "POST /reset ")  ? TARGET_RESET
+							 : TARGET_COUNT;
 	c->in_body = true;
 	c->body = wire_body_start(&h);
 	c->stamp_n = 0;
@@ -341,7 +376,7 @@ static void usage(void)
 	      "  --port N      default 0: any free one\n"
 	      "  --delay-ms N  time before each answer, default 0\n"
 	      "  --status N    status of the answers, default 200\n"
-	      "GET /stats gives the counts as JSON, POST /reset clears them.\n",
+	      "GET /stats and GET /seconds give the counts as JSON, POST /reset clears them.\n",
 	      stderr);
 	exit(2);
 }
