@@ -1,5 +1,6 @@
 #include "store/sqlite/sqlite_int.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -104,28 +105,52 @@ static bool message_look(struct listing *l, sqlite3_stmt *q, int64_t user_id)
 	return true;
 }
 
+/* Looks at so many rows of the table after a seq, until there is no room. Returns how many it saw. */
+static size_t messages_look(struct listing *l, int64_t user_id, int64_t after, size_t max)
+{
+	struct scan *s = l->scan;
+	sqlite3_stmt *q = sqlite_sql_start(l->db, SQL_MESSAGE_SCAN);
+	size_t seen = 0;
+
+	sqlite_sql_int(q, 1, after);
+	while (seen < max && sqlite_sql_row(l->db, q) && message_look(l, q, user_id)) {
+		s->at_id.seq = (uint64_t)sqlite3_column_int64(q, 0);
+		s->at_id.nonce = (uint64_t)sqlite3_column_int64(q, 1);
+		seen++;
+	}
+	sqlite_sql_end(q);
+	return seen;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 static void scan_messages(struct listing *l)
 {
 	struct scan *s = l->scan;
 	struct sqlite_gate *user = sqlite_gate_user(l->db, s->user, false);
-	sqlite3_stmt *q = sqlite_sql_start(l->db, SQL_MESSAGE_SCAN);
-	size_t looked = 0;
+	int64_t after = (int64_t)s->id.seq;
+	int64_t *seq;
+	size_t n;
 
 	s->at_id = s->id;
 	if (user == NULL || s->id.seq >= INT64_MAX)
 		return;
-	sqlite_sql_int(q, 1, (int64_t)s->id.seq);
-	while (sqlite_sql_row(l->db, q)) {
-		if (looked++ == SCAN_LOOKED_FACTOR * l->max) {
-			s->more = true;
-			break;
-		}
-		if (!message_look(l, q, user->id))
-			break;
-		s->at_id.seq = (uint64_t)sqlite3_column_int64(q, 0);
-		s->at_id.nonce = (uint64_t)sqlite3_column_int64(q, 1);
+	seq = xmalloc((SQLITE_LISTED + 1) * sizeof(*seq));
+	n = sqlite_row_of_user(l->db, user, after, SQLITE_LISTED + 1, seq);
+	if (n <= SQLITE_LISTED) {
+		qsort(seq, n, sizeof(*seq), by_seq);
+		for (size_t i = 0; i < n && !s->more; i++)
+			(void)messages_look(l, user->id, seq[i] - 1, 1);
+	} else if (messages_look(l, user->id, after, SCAN_LOOKED_FACTOR * l->max) ==
+		   SCAN_LOOKED_FACTOR * l->max) {
+		s->more = true;
 	}
-	sqlite_sql_end(q);
+	free(seq);
 }
 
 /* ---- dead letters ---------------------------------------------------------------------------- */
@@ -261,6 +286,23 @@ static void scan_gates(struct listing *l)
 		gate_fill(l, g);
 }
 
+/* ---- usage ----------------------------------------------------------------------------------- */
+
+static void scan_usage(struct listing *l)
+{
+	struct sqlite_gate *user = sqlite_gate_user(l->db, l->scan->user, false);
+	struct usage row;
+	sqlite3_stmt *q;
+
+	if (user == NULL)
+		return;
+	sqlite_usage_flush(l->db);
+	q = sqlite_usage_start(l->db, user, l->scan->usage_day);
+	while (sqlite_usage_next(l->db, q, &row) && has_room(l, 0))
+		*row_add(l, 0) = (struct scan_row){ .usage = row };
+	sqlite_sql_end(q);
+}
+
 void sqlite_scan_run(struct sqlite_db *db, struct scan *s)
 {
 	struct listing l = listing_start(db, s);
@@ -281,6 +323,9 @@ void sqlite_scan_run(struct sqlite_db *db, struct scan *s)
 		break;
 	case SCAN_GATES:
 		scan_gates(&l);
+		break;
+	case SCAN_USAGE:
+		scan_usage(&l);
 		break;
 	}
 	s->req.result = STORE_APPLIED;
