@@ -86,7 +86,7 @@ enum move_kind {
 	MOVE_DLQ_REMOVE, /* an entry of the dead letter queue */
 	MOVE_DOC_PUT,
 	MOVE_DOC_REMOVE,
-	MOVE_GATE, /* change a gate by hand */
+	MOVE_GATE,  /* change a gate by hand */
 	MOVE_PURGE, /* everything a user has, a piece at a time */
 };
 
@@ -153,7 +153,7 @@ struct move {
 			int64_t day_messages_max; /* REFUSAL_QUOTA if today's usage.messages is that many; 0 = no limit */
 			/* results */
 			int64_t used_messages; /* today's usage.messages, with this one; also with REFUSAL_QUOTA */
-			int64_t used_bytes;    /* usage.bytes of this month (UTC) */
+			int64_t used_bytes; /* usage.bytes of this month (UTC) */
 			bool leased;
 			uint64_t lease;         /* token when leased */
 			struct msg_id existing; /* with REFUSAL_DUPLICATE */
@@ -213,8 +213,8 @@ struct move {
 		struct {
 			struct str user;
 			size_t max; /* rows to remove at most, of whatever kind, in any order */
-			bool left;  /* result: there is more to remove */
-		} purge; /* removes messages in any state (a late settle is then NOT_FOUND), dead letters, gates,
+			bool left;  /* result: there may be more to remove */
+		} purge; /* alone in its step; `events` stays empty. Removes messages in any state (a late settle is then NOT_FOUND), dead letters, gates,
 			  * deduplication keys, usage, and documents but for DOC_USER. Logs nothing. The user's
 			  * gate goes last, so that it can be repeated after a crash */
 	};
@@ -315,7 +315,7 @@ struct scan {
 	enum gate_kind gate;
 	int64_t usage_day;
 	bool exact, descending;
-	size_t max; /* rows, at most 1,000; SCAN_MESSAGES also looks at no more than 10 times that */
+	size_t max;       /* rows, at most 1,000 */
 	size_t bytes_max; /* of records; one row is always allowed */
 	/* results, in `arena`, which the caller initialises and ends */
 	struct arena arena;
