@@ -159,9 +159,9 @@ static void make_room(struct arena *a, struct str record, struct filter *f)
 
 bool bulk_decode(struct arena *a, struct str record, struct bulk *ret_bulk)
 {
-	struct bulk b = { .filter = { .use = FILTER_CANCEL,
-				      .from_ms = INT64_MIN,
-				      .to_ms = INT64_MAX } };
+	struct bulk b = {
+		.filter = { .use = FILTER_CANCEL, .from_ms = INT64_MIN, .to_ms = INT64_MAX }
+	};
 	struct str value;
 	uint8_t tag;
 	int got;

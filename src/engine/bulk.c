@@ -27,8 +27,9 @@ enum {
 	PAGE_BYTES = 512 * 1024, /* of records */
 	KEEP_MS = 5 * 1000,      /* a running action's document is due so far ahead */
 	WRITE_MS = 1000,         /* it is written as often, if nothing matches either */
-	AGAIN_MS = 500,          /* pause when the store has no clear answer, or another process was faster */
-	JOBS_MAX = 64,           /* of API calls, at once */
+	AGAIN_MS =
+		500,   /* pause when the store has no clear answer, or another process was faster */
+	JOBS_MAX = 64, /* of API calls, at once */
 	USER_JOBS_MAX = 16,
 	FILTER_BYTES_MAX = 256 * 1024,
 	DOC_BYTES_MAX = FILTER_BYTES_MAX + 1024,
@@ -37,10 +38,10 @@ enum {
 
 enum job_does {
 	JOB_TRY, /* acts on the first page; often there is no more, and no action need be made of it */
-	JOB_BOUND, /* looks for the last message that there is */
-	JOB_MAKE,  /* makes the document */
-	JOB_READ,  /* reads it */
-	JOB_WORK,  /* the next page */
+	JOB_BOUND,  /* looks for the last message that there is */
+	JOB_MAKE,   /* makes the document */
+	JOB_READ,   /* reads it */
+	JOB_WORK,   /* the next page */
 	JOB_REMOVE, /* the document is too old, or of no use */
 };
 
@@ -329,10 +330,9 @@ static bool row_matches(struct bulk_job *job, const struct scan_row *row)
 {
 	struct msg m;
 
-	return !row->cancelled &&
-	       (filter_is_empty(&job->bulk.filter) ||
-		(msg_decode(&job->scan.arena, row->record, &m) &&
-		 filter_match_msg(&job->bulk.filter, &m)));
+	return !row->cancelled && (filter_is_empty(&job->bulk.filter) ||
+				   (msg_decode(&job->scan.arena, row->record, &m) &&
+				    filter_match_msg(&job->bulk.filter, &m)));
 }
 
 static bool is_enough(const struct bulk_job *job)
@@ -380,7 +380,7 @@ static void tune_page(struct bulk_job *job)
 {
 	bool sparse = job->next.phase == BULK_COUNTING || job->acts < job->rows_max / 4;
 
-	job->rows_max = !sparse                              ? PAGE_ACTS
+	job->rows_max = !sparse                             ? PAGE_ACTS
 			: 2 * job->rows_max < PAGE_ROWS_MAX ? 2 * job->rows_max
 							    : PAGE_ROWS_MAX;
 }
@@ -493,11 +493,11 @@ static bool job_give_up(struct bulk_job *job)
 	struct problem p = { 0 };
 
 	if (e->stopping)
-		problem_set(&p, 503, "the server is shutting down; %lld messages were cancelled%s%.*s",
-			    (long long)job->bulk.processed,
-			    job->made ? ", and the rest will be after its start, by bulk action "
-				      : "",
-			    STR_FMT(job->made ? job->bulk.id : STR_NULL));
+		problem_set(
+			&p, 503, "the server is shutting down; %lld messages were cancelled%s%.*s",
+			(long long)job->bulk.processed,
+			job->made ? ", and the rest will be after its start, by bulk action " : "",
+			STR_FMT(job->made ? job->bulk.id : STR_NULL));
 	else if (job->op == NULL || e->mono_ms < job->give_up_mono_ms)
 		return false;
 	else if (job->made)
@@ -597,9 +597,10 @@ void engine_bulk_cancel(struct engine *e, struct bulk_cancel *op)
 
 	engine_look(e);
 	if (!has_room(e, op->account->user.id)) {
-		problem_set(&op->problem, 429,
-			    "too many bulk actions are running (%d of a user at most); try again later",
-			    USER_JOBS_MAX);
+		problem_set(
+			&op->problem, 429,
+			"too many bulk actions are running (%d of a user at most); try again later",
+			USER_JOBS_MAX);
 		op->done(op);
 		return;
 	}
