@@ -6,7 +6,10 @@
 
 #define NOT_FOUND "message not found"
 
-enum { GRACE_MS = 60 * 1000 }; /* an ended message stays readable for this long */
+enum {
+	GRACE_MS = 60 * 1000,       /* an ended message stays readable for this long */
+	CANCEL_WAIT_MS = 60 * 1000, /* a bulk cancel that takes longer goes on without the caller */
+};
 
 /* ---- one message ----------------------------------------------------------------------------- */
 
@@ -89,7 +92,8 @@ void h_messages_get(struct call *c)
 /* ---- cancelling ------------------------------------------------------------------------------ */
 
 struct cancelling {
-	struct message_cancel op;
+	struct message_cancel by_id;
+	struct bulk_cancel bulk;
 	struct filter filter;
 	struct problem problem;
 };
@@ -153,32 +157,63 @@ static size_t parse_ids(const struct filter_values *texts, struct msg_id *ids)
 	return n;
 }
 
+static void cancelled_bulk(struct bulk_cancel *op)
+{
+	struct call *c = op->arg;
+	struct json_out j;
+
+	if (op->problem.status != 0) {
+		call_fail(c, &op->problem);
+	} else if (op->wait_ms > 0) {
+		answer_cancelled(c, op->cancelled);
+	} else {
+		j = call_json(c);
+		json_open(&j, '{');
+		json_kstr(&j, STR("actionId"), op->id);
+		json_close(&j, '}');
+		call_answer(c, 200);
+	}
+}
+
+static void cancel_ids(struct call *c, struct cancelling *k)
+{
+	const struct filter_values *named = &k->filter.field[FILTER_MESSAGE_ID];
+	struct msg_id *ids = arena_array(call_arena(c), struct msg_id, named->n);
+
+	k->by_id = (struct message_cancel){
+		.account = c->account,
+		.ids = ids,
+		.ids_n = parse_ids(named, ids),
+		.done = cancelled,
+		.arg = c,
+	};
+	if (k->by_id.ids_n == 0)
+		answer_cancelled(c, 0);
+	else
+		engine_message_cancel(c->api->set.engine, &k->by_id);
+}
+
+/* Ids are exactly these messages, whatever else the request says. */
 void h_messages_cancel(struct call *c)
 {
 	struct cancelling *k = arena_new(call_arena(c), struct cancelling);
 	struct filter_source src = { FILTER_CANCEL, c->req->query, c->req->body };
-	const struct filter_values *named = &k->filter.field[FILTER_MESSAGE_ID];
-	struct msg_id *ids;
 
 	if (!filter_parse(call_arena(c), &src, &k->filter, &k->problem)) {
 		call_fail(c, &k->problem);
 		return;
 	}
-	if (k->filter.async) {
-		call_refuse(c, 400, "async: this server answers when all is cancelled");
+	if (k->filter.field[FILTER_MESSAGE_ID].n > 0) {
+		cancel_ids(c, k);
 		return;
 	}
-	ids = arena_array(call_arena(c), struct msg_id, named->n + 1);
-	k->op.ids_n = parse_ids(named, ids);
-	if (named->n > 0 && k->op.ids_n == 0) {
-		answer_cancelled(c, 0);
-		return;
-	}
-	k->op.account = c->account;
-	k->op.ids = ids;
-	k->op.filter = &k->filter;
-	k->op.max = k->filter.count;
-	k->op.done = cancelled;
-	k->op.arg = c;
-	engine_message_cancel(c->api->set.engine, &k->op);
+	k->bulk = (struct bulk_cancel){
+		.account = c->account,
+		.filter = &k->filter,
+		.max = k->filter.count,
+		.wait_ms = k->filter.async ? 0 : CANCEL_WAIT_MS,
+		.done = cancelled_bulk,
+		.arg = c,
+	};
+	engine_bulk_cancel(c->api->set.engine, &k->bulk);
 }

@@ -12,6 +12,8 @@ void h_batch(struct call *c);
 void h_messages_get(struct call *c);
 void h_messages_cancel_one(struct call *c);
 void h_messages_cancel(struct call *c);
+void h_bulk_list(struct call *c);
+void h_bulk_get(struct call *c);
 void h_schedules_create(struct call *c);
 void h_schedules_list(struct call *c);
 void h_schedules_get(struct call *c);

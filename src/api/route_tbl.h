@@ -15,6 +15,8 @@
 	X(GET, "/v2/messages/{id}", h_messages_get, READ, SMALL, "one message")                  \
 	X(DELETE, "/v2/messages/{id}", h_messages_cancel_one, WRITE, SMALL, "cancel a message")  \
 	X(DELETE, "/v2/messages", h_messages_cancel, WRITE, SMALL, "cancel by ids or filter")    \
+	X(GET, "/v2/bulkActions", h_bulk_list, READ, SMALL, "list the bulk actions")             \
+	X(GET, "/v2/bulkActions/{id}", h_bulk_get, READ, SMALL, "one bulk action")               \
 	X(POST, "/v2/schedules/{id}/pause", h_schedules_pause, WRITE, SMALL, "pause a schedule") \
 	X(PATCH, "/v2/schedules/{id}/pause", h_schedules_pause, WRITE, SMALL, "the same")        \
 	X(POST, "/v2/schedules/{id}/resume", h_schedules_resume, WRITE, SMALL, "resume it")      \

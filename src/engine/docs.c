@@ -46,7 +46,8 @@ static void read_done(struct store_req *req)
 		engine_store_problem(&op->problem, req, REFUSAL_NONE);
 	} else {
 		take_rows(op);
-		more = op->name.n == 0 && op->scan.more && op->scan.rows > 0;
+		op->more = op->name.n == 0 && op->scan.more && op->scan.rows > 0;
+		more = op->more && op->page == 0;
 		if (op->bytes > READ_BYTES_MAX)
 			more = problem_set(&op->problem, 413, "the list is longer than %d bytes",
 					   READ_BYTES_MAX);
@@ -64,8 +65,8 @@ static void read_page(struct docs_read *op)
 	op->scan.doc = op->doc;
 	op->scan.user = op->account->user.id;
 	op->scan.exact = op->name.n > 0;
-	op->scan.name = op->name.n > 0 ? op->name : op->n > 0 ? op->row[op->n - 1].name : STR_NULL;
-	op->scan.max = op->name.n > 0 ? 1 : PAGE_DOCS;
+	op->scan.name = op->name.n > 0 ? op->name : op->n > 0 ? op->row[op->n - 1].name : op->after;
+	op->scan.max = op->name.n > 0 ? 1 : op->page > 0 ? op->page : PAGE_DOCS;
 	op->scan.bytes_max = PAGE_BYTES;
 	arena_init(&op->scan.arena);
 	engine_submit(op->engine, &op->scan.req);

@@ -21,6 +21,7 @@ struct engine *engine_new(const struct engine_settings *settings)
 	list_init(&e->deliveries);
 	list_init(&e->ask_again);
 	list_init(&e->pool);
+	list_init(&e->bulks);
 	list_init(&e->triggers);
 	map_init(&e->zones, rng_u64(&e->rng));
 	buf_init(&e->scratch, RECORD_BYTES_MAX);
@@ -49,6 +50,7 @@ void engine_free(struct engine *e)
 {
 	if (e == NULL)
 		return;
+	bulk_drop(e);
 	schedules_drop(e);
 	schedules_free(e);
 	free_deliveries(&e->deliveries);
@@ -148,8 +150,10 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 		stop_turn(e);
 		delivery_ask_turn(e);
 		claim_turn(e);
+		bulk_turn(e);
 		ship_turn(e);
 		next = least(claim_next_mono_ms(e), ship_next_mono_ms(e));
+		next = least(next, bulk_next_mono_ms(e));
 		if (!list_is_empty(&e->ask_again))
 			next = least(next, e->ask_again_mono_ms);
 		if (e->stopping && e->running > 0 && e->stop_mono_ms > mono_ms)

@@ -159,10 +159,8 @@ void engine_message_get(struct engine *e, struct message_get *op);
 
 struct message_cancel {
 	struct account *account;
-	const struct msg_id *ids; /* these, when ids_n > 0; else what the filter matches */
+	const struct msg_id *ids;
 	size_t ids_n;
-	const struct filter *filter;
-	int64_t max; /* most messages to cancel; 0 = all */
 	struct problem problem;
 	int64_t cancelled; /* result: cancelled now */
 	void (*done)(struct message_cancel *op);
@@ -170,7 +168,27 @@ struct message_cancel {
 	void *priv;
 };
 
+/* Cancels the messages with these ids; unknown ones are passed over. */
 void engine_message_cancel(struct engine *e, struct message_cancel *op);
+
+/* ---- bulk actions ----------------------------------------------------------------------------------- */
+
+struct bulk_cancel {
+	struct account *account;
+	const struct filter *filter;
+	int64_t max;     /* most messages to cancel; 0 = all */
+	int64_t wait_ms; /* 0 = only until it is sure to be done; INT64_MAX = to the end */
+	struct problem problem; /* 429 when it takes longer; it goes on then */
+	/* results */
+	int64_t cancelled;
+	struct str id; /* of the action; empty when none was made of it. As long as `done` runs */
+	void (*done)(struct bulk_cancel *op);
+	void *arg;
+};
+
+/* Cancels what the filter matches of the messages accepted before. What is more than a page becomes a bulk
+ * action, which goes on whatever happens to the caller or to this process (core/bulk.h, DOC_BULK). */
+void engine_bulk_cancel(struct engine *e, struct bulk_cancel *op);
 
 /* ---- the dead letter queue -------------------------------------------------------------------------- */
 
@@ -256,7 +274,7 @@ struct queue_delete {
 	/* private */
 	struct gate_list look;
 	struct filter filter;
-	struct message_cancel cancel;
+	struct bulk_cancel cancel;
 	struct gate_change remove;
 	bool has_messages;
 };
@@ -267,11 +285,13 @@ void engine_queue_delete(struct engine *e, struct queue_delete *op);
 
 /* ---- documents -------------------------------------------------------------------------------------- */
 
-/* All documents of a kind that a user has, by name, or the one with this name. */
+/* All documents of a kind that a user has, by name, or the one with this name, or a page of them. */
 struct docs_read {
 	struct account *account;
 	enum doc_kind doc;
-	struct str name; /* empty = all */
+	struct str name;  /* empty = all */
+	size_t page;      /* most to read; 0 = all */
+	struct str after; /* a page begins behind this name */
 	struct problem problem;
 	/* results, in `arena`, which the caller initialises and ends; n = 0 when the one named is absent */
 	struct arena arena;
@@ -279,6 +299,7 @@ struct docs_read {
 		struct str name, value;
 	} *row;
 	size_t n;
+	bool more; /* there are more behind the page */
 	void (*done)(struct docs_read *op);
 	void *arg;
 	/* private */

@@ -96,6 +96,9 @@ struct engine {
 	int64_t claim_mono_ms;   /* mono: not before this after a failure */
 	int64_t claimed_mono_ms; /* mono: of the last claim */
 
+	struct list bulks;          /* bulk actions that this process works on, the next one first */
+	struct bulk_job *bulk_busy; /* the one whose page is with the store */
+
 	struct list triggers; /* of schedules, under way */
 	struct map zones;     /* time zones that schedules have asked for, by name */
 
@@ -150,6 +153,12 @@ bool delivery_has_room(const struct engine *e);
 /* claim.c */
 void claim_turn(struct engine *e);
 int64_t claim_next_mono_ms(const struct engine *e);
+
+/* bulk.c */
+void bulk_due(struct engine *e, const struct due_doc *doc);
+void bulk_turn(struct engine *e);
+int64_t bulk_next_mono_ms(const struct engine *e);
+void bulk_drop(struct engine *e);
 
 /* schedules.c */
 void schedules_trigger(struct engine *e, const struct due_doc *doc);

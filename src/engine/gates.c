@@ -112,7 +112,7 @@ static void delete_gate(struct queue_delete *op, struct engine *e)
 	engine_gate_change(e, &op->remove);
 }
 
-static void delete_cancelled(struct message_cancel *cancel)
+static void delete_cancelled(struct bulk_cancel *cancel)
 {
 	struct queue_delete *op = cancel->arg;
 
@@ -142,13 +142,14 @@ static void delete_looked(struct gate_list *look)
 					      .from_ms = INT64_MIN,
 					      .to_ms = INT64_MAX };
 		op->filter.field[FILTER_QUEUE] = (struct filter_values){ &op->name, 1 };
-		op->cancel = (struct message_cancel){
+		op->cancel = (struct bulk_cancel){
 			.account = op->account,
 			.filter = &op->filter,
+			.wait_ms = INT64_MAX,
 			.done = delete_cancelled,
 			.arg = op,
 		};
-		engine_message_cancel(look->engine, &op->cancel);
+		engine_bulk_cancel(look->engine, &op->cancel);
 	}
 }
 

@@ -171,9 +171,20 @@ TEST(ids_in_a_body_are_deleted)
 	body = arena_fmt(rig_arena(r), "{\"dlqIds\":[\"%.*s\",\"%.*s\",\"1-1\",\"no\"]}",
 			 STR_FMT(member(answer_at(list, "messages", 0), "dlqId")),
 			 STR_FMT(member(answer_at(list, "messages", 2), "dlqId")));
-	T_EQ_STR(ask(r, "DELETE", "/v2/dlq?count=1", body.p).body, "{\"deleted\":2}");
+	/* Ids are exactly these entries: no other selector counts. */
+	T_EQ_STR(ask(r, "DELETE", "/v2/dlq?count=1&label=none&responseStatus=1&toDate=1", body.p)
+			 .body,
+		 "{\"deleted\":2}");
 	T_EQ_STR(ask(r, "DELETE", "/v2/dlq", body.p).body, "{\"deleted\":0}");
 	rig_until_dead(r, 1);
+	list = rig_do(r, "GET", "/v2/dlq");
+	T_EQ_INT(answer_count(rig_do(r, "GET",
+				     arena_fmt(rig_arena(r), "/v2/dlq?messageId=x&dlqIds=%.*s",
+					       STR_FMT(member(answer_at(list, "messages", 0),
+							      "dlqId")))
+					     .p),
+			      "messages"),
+		 1);
 	rig_stop(r);
 }
 

@@ -80,9 +80,9 @@ TEST(many_are_cancelled_by_id_then_all)
 {
 	struct rig *r = rig_start((struct rig_settings){ 0 });
 	struct arena *m = rig_arena(r);
-	struct str id[3];
+	struct str id[5];
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 5; i++)
 		id[i] = rig_publish(r, "https://x.io", "Upstash-Delay: 1h\r\n", "");
 	T_EQ_INT(cancelled(r, "?messageIds=nonsense", ""), 0);
 	T_EQ_INT(cancelled(r, "?count=100", "{\"messageIds\":[\"msg_1111111111111111111111\"]}"),
@@ -93,6 +93,13 @@ TEST(many_are_cancelled_by_id_then_all)
 				   .p),
 		 2);
 	T_EQ_INT(cancelled(r, arena_fmt(m, "?messageIds=%.*s", STR_FMT(id[0])).p, ""), 0);
+	/* Ids are exactly these messages: no other selector, no count, no async. */
+	T_EQ_INT(cancelled(r,
+			   arena_fmt(m, "?messageIds=%.*s,%.*s&count=1&label=x&toDate=1&async=true",
+				     STR_FMT(id[2]), STR_FMT(id[3]))
+				   .p,
+			   ""),
+		 2);
 	T_EQ_INT(cancelled(r, "/", "{}"), 1);
 	T_EQ_INT(cancelled(r, "", ""), 0);
 	rig_stop(r);
@@ -140,7 +147,7 @@ static const struct {
 	{ "?labeel=a", "", "labeel" }, { "", "{\"labeel\":\"a\"}", "labeel" },
 	{ "", "[\"a\"]", "" },         { "", "{\"label\":", "" },
 	{ "?count=0", "", "count" },   { "?fromDate=x", "", "fromDate" },
-	{ "?label=%4", "", "" },       { "?async=true", "", "async" },
+	{ "?label=%4", "", "" },       { "?async=maybe", "", "async" },
 };
 
 TEST_EACH(a_mistake_cancels_nothing, mistakes)

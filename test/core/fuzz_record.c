@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
+#include "core/bulk.h"
 #include "core/dead.h"
 #include "core/event.h"
 #include "core/msg.h"
@@ -59,6 +60,17 @@ static void fuzz_user(struct arena *a, struct str s, struct buf *first, struct b
 	user_encode(second, &again);
 }
 
+static void fuzz_bulk(struct arena *a, struct str s, struct buf *first, struct buf *second)
+{
+	struct bulk b, again;
+
+	if (!bulk_decode(a, s, &b))
+		return;
+	bulk_encode(first, &b);
+	check(bulk_decode(a, buf_str(first), &again));
+	bulk_encode(second, &again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const kinds[])(struct arena *, struct str, struct buf *, struct buf *) = {
@@ -66,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_events,
 		fuzz_dead,
 		fuzz_user,
+		fuzz_bulk,
 	};
 	struct buf first, second;
 	struct arena a;
