@@ -1,13 +1,11 @@
 // The development server as a program: banner, flags, state, stop (spec 8).
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { Client } from "@upstash/qstash";
 import { BIN, KEYS, Server, Sink, TOKEN, tempDir, until } from "./lib.mjs";
 
-let sink;
-before(async () => (sink = await Sink.start()));
-after(() => sink.stop());
+const sink = await Sink.start();
 
 test("dev: the banner's first line is what the SDK waits for, and the rest can be copied", async () => {
 	const s = await Server.start();

@@ -1,30 +1,10 @@
 // Queues and flow control through the SDK: order, parallelism, pause, rates, and what a restart keeps.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { Client } from "@upstash/qstash";
-import { Server, Sink, TOKEN, tempDir, until } from "./lib.mjs";
+import { Server, TOKEN, setup, tempDir, until } from "./lib.mjs";
 
-let s, sink, client;
-const answers = new Map(); // path -> (nth request to it) => answer
-before(async () => {
-	s = await Server.start();
-	sink = await Sink.start((req) => {
-		const n = sink.requests.filter((r) => r.path === req.path).length;
-		return answers.get(req.path)?.(n) ?? {};
-	});
-	client = new Client({ baseUrl: s.url, token: TOKEN });
-});
-after(async () => {
-	await s.stop();
-	await sink.stop();
-});
-
-const to = (path) => sink.requests.filter((r) => r.path === path);
-const bodies = (path) => to(path).map((r) => JSON.parse(r.body.toString()).n);
-const delivered = async (ids) => {
-	const { logs } = await client.logs({ filter: { state: "DELIVERED", messageIds: ids } });
-	return new Set(logs.map((l) => l.messageId)).size >= ids.length;
-};
+const { s, sink, client, answers, to, bodies, delivered } = await setup();
 
 /** Most requests to a path that were open at one time, when each takes `delay` ms. */
 function gauge(path, delay) {

@@ -1,18 +1,10 @@
 // Bad input: every refusal names its field, has its status, and changes nothing.
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { after, before, test } from "node:test";
-import { Server, Sink, TOKEN, until } from "./lib.mjs";
+import { test } from "node:test";
+import { TOKEN, setup, until } from "./lib.mjs";
 
-let s, sink;
-before(async () => {
-	s = await Server.start({ args: ["-quota", "free"] });
-	sink = await Sink.start();
-});
-after(async () => {
-	await s.stop();
-	await sink.stop();
-});
+const { s, sink } = await setup({ args: ["-quota", "free"] });
 
 /** Sends bytes as they are; resolves to all that came back when the peer closed or fell silent. */
 function raw(bytes, { quiet = 700 } = {}) {

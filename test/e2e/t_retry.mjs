@@ -1,38 +1,9 @@
 // Attempts that fail: retries, their timing, the dead letter queue, and the log of it all.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client } from "@upstash/qstash";
-import { Server, Sink, TOKEN, until } from "./lib.mjs";
+import { test } from "node:test";
+import { setup, until } from "./lib.mjs";
 
-let s, sink, client;
-const answers = new Map(); // path -> (nth request to it) => answer
-before(async () => {
-	s = await Server.start();
-	sink = await Sink.start((req) => {
-		const n = sink.requests.filter((r) => r.path === req.path).length;
-		return answers.get(req.path)?.(n) ?? {};
-	});
-	client = new Client({ baseUrl: s.url, token: TOKEN });
-});
-after(async () => {
-	await s.stop();
-	await sink.stop();
-});
-
-const to = (path) => sink.requests.filter((r) => r.path === path);
-async function states(messageId, n) {
-	const logs = await until(async () => {
-		const { logs } = await client.logs({ filter: { messageId } });
-		return logs.length >= n && logs;
-	});
-	return logs.reverse();
-}
-async function dead(messageId) {
-	return until(async () => {
-		const { messages } = await client.dlq.listMessages({ filter: { messageId } });
-		return messages.length && messages[0];
-	});
-}
+const { s, sink, client, answers, to, states, dead } = await setup();
 
 test("retry: fail, then succeed: the same id, a count, a fresh signature, exact log entries", async () => {
 	answers.set("/flaky", (n) => (n === 1 ? { status: 500, body: "oops", headers: { "X-Why": "tired" } } : {}));

@@ -1,17 +1,9 @@
 // Schedules, through the published SDK. That they are triggered in time is tested where time can be set.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client } from "@upstash/qstash";
-import { Server, TOKEN, tempDir } from "./lib.mjs";
+import { test } from "node:test";
+import { Server, setup, tempDir } from "./lib.mjs";
 
-let s, client;
-before(async () => {
-	s = await Server.start();
-	client = new Client({ baseUrl: s.url, token: TOKEN });
-});
-after(async () => {
-	await s.stop();
-});
+const { s, client } = await setup();
 
 test("schedules: create, get, list, delete", async () => {
 	const { scheduleId } = await client.schedules.create({

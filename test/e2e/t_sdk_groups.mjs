@@ -1,19 +1,9 @@
 // URL groups, through the published SDK, and what it does not reach by plain requests.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client } from "@upstash/qstash";
-import { Server, Sink, TOKEN, tempDir, until } from "./lib.mjs";
+import { test } from "node:test";
+import { Server, setup, tempDir, until } from "./lib.mjs";
 
-let s, sink, client;
-before(async () => {
-	s = await Server.start();
-	sink = await Sink.start();
-	client = new Client({ baseUrl: s.url, token: TOKEN });
-});
-after(async () => {
-	await s.stop();
-	await sink.stop();
-});
+const { s, sink, client } = await setup();
 
 test("groups: add, list, get, remove and delete endpoints", async () => {
 	const name = "sdk-group";
