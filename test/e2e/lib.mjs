@@ -1,10 +1,12 @@
-// lib.mjs - a server under test, and a destination that records what it receives.
+// lib.mjs - a server under test, a destination that records what it receives, and what tests ask of both.
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
+import { Client } from "@upstash/qstash";
 
 export const BIN = process.env.QSTASH_BIN ?? new URL("../../build/qstash", import.meta.url).pathname;
 export const TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0=";
@@ -98,11 +100,13 @@ export class Server {
 	}
 }
 
-/** A destination. `answer(req, n)` may return { status, headers, body, delay }. */
+/** A destination. `answer(req, n)`, n counting the requests to a path, may return { status, headers, body, delay }. */
 export class Sink {
 	static async start(answer = () => ({})) {
 		const s = new Sink();
 		s.requests = [];
+		s.perPath = new Map();
+		s.pending = new Set(); // timers of answers to come
 		s.answer = answer;
 		started.add(s);
 		s.http = createServer((req, res) => s.#take(req, res));
@@ -124,12 +128,16 @@ export class Sink {
 				at: Date.now(),
 			};
 			this.requests.push(got);
-			const a = this.answer(got, this.requests.length) ?? {};
+			const n = (this.perPath.get(req.url) ?? 0) + 1;
+			this.perPath.set(req.url, n);
+			const a = this.answer(got, n) ?? {};
 			const send = () => {
+				this.pending.delete(timer);
 				res.writeHead(a.status ?? 200, a.headers ?? {});
 				res.end(a.body ?? "");
 			};
-			if (a.delay) setTimeout(send, a.delay);
+			const timer = a.delay ? setTimeout(send, a.delay) : undefined;
+			if (timer) this.pending.add(timer);
 			else send();
 		});
 		req.on("error", () => {});
@@ -144,7 +152,67 @@ export class Sink {
 	}
 
 	async stop() {
+		for (const timer of this.pending) clearTimeout(timer);
 		this.http.closeAllConnections();
 		await new Promise((r) => this.http.close(r));
 	}
+}
+
+/** A port that is free now, for a program that cannot be asked which one it took. */
+export async function freePort() {
+	const probe = createServer();
+	await new Promise((r) => probe.listen(0, "127.0.0.1", r));
+	const { port } = probe.address();
+	await new Promise((r) => probe.close(r));
+	return port;
+}
+
+/**
+ * What the tests of a file share: a server, the SDK's client for it, and a destination whose paths can be told
+ * what to answer; those that begin with /404 answer `404 Not Found`.
+ */
+export async function setup(options) {
+	const s = await Server.start(options);
+	const answers = new Map(); // path -> (nth request to it, request) => answer
+	const sink = await Sink.start((req, n) => {
+		if (answers.has(req.path)) return answers.get(req.path)(n, req);
+		return req.path.startsWith("/404") ? { status: 404, body: "404 Not Found" } : {};
+	});
+	const client = new Client({ baseUrl: s.url, token: TOKEN });
+	return { s, sink, client, answers, ...asking(s, sink, client) };
+}
+
+function asking(s, sink, client) {
+	const to = (path) => sink.requests.filter((r) => r.path === path);
+	const states = async (messageId, n) => {
+		const logs = await until(async () => {
+			const { logs } = await client.logs({ filter: { messageId } });
+			return logs.length >= n && logs;
+		});
+		return logs.reverse();
+	};
+	return {
+		/** The requests to a path, so far. */
+		to,
+		/** The first request to a path. */
+		arrived: (path) => until(() => to(path)[0], 15_000, `nothing came to ${path}`),
+		/** The log of a message, oldest first, when it has n entries. */
+		states,
+		/** Have all of them been delivered? */
+		delivered: async (ids) => {
+			const { logs } = await client.logs({ filter: { state: "DELIVERED", messageIds: ids } });
+			return new Set(logs.map((l) => l.messageId)).size >= ids.length;
+		},
+		/** The dead letter of a message. */
+		dead: (messageId) =>
+			until(async () => (await client.dlq.listMessages({ filter: { messageId } })).messages[0]),
+		/** A message as the server shows it. */
+		message: async (messageId) => {
+			const r = await s.call("GET", `/v2/messages/${messageId}`);
+			assert.equal(r.status, 200, r.text);
+			return r.json;
+		},
+		/** Bodies of messages to a path that hold {"n":...}. */
+		bodies: (path) => to(path).map((r) => JSON.parse(r.body.toString()).n),
+	};
 }

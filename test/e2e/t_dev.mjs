@@ -1,13 +1,10 @@
 // The development server as a program: banner, flags, state, stop (spec 8).
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { after, before, test } from "node:test";
-import { Client } from "@upstash/qstash";
+import { test } from "node:test";
 import { BIN, KEYS, Server, Sink, TOKEN, tempDir, until } from "./lib.mjs";
 
-let sink;
-before(async () => (sink = await Sink.start()));
-after(() => sink.stop());
+const sink = await Sink.start();
 
 test("dev: the banner's first line is what the SDK waits for, and the rest can be copied", async () => {
 	const s = await Server.start();
@@ -120,17 +117,5 @@ test("dev: the log server answers log queries, too", async () => {
 		const l = await s.call("GET", `/v2/events?messageId=${r.json.messageId}`, { base: s.logUrl });
 		return l.json.events.length === 3;
 	});
-	await s.stop();
-});
-
-test("dev: the SDK's own development mode takes it for its server", async () => {
-	const s = await Server.start({ port: 18089, logPort: 18090 });
-	process.env.QSTASH_DEV_PORT = "18089";
-	const client = new Client({ devMode: true });
-	const before = sink.requests.length;
-	const { messageId } = await client.publishJSON({ url: `${sink.url}/devmode`, body: { a: 1 } });
-	assert.ok(messageId.startsWith("msg_"));
-	await until(() => sink.requests.length > before);
-	delete process.env.QSTASH_DEV_PORT;
 	await s.stop();
 });

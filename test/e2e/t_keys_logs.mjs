@@ -1,19 +1,10 @@
 // Signing keys and their rotation; the log's filters, order and cursor.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client, Receiver } from "@upstash/qstash";
-import { KEYS, Server, Sink, TOKEN, tempDir, until } from "./lib.mjs";
+import { test } from "node:test";
+import { Receiver } from "@upstash/qstash";
+import { KEYS, Server, setup, tempDir, until } from "./lib.mjs";
 
-let s, sink, client;
-before(async () => {
-	s = await Server.start();
-	sink = await Sink.start();
-	client = new Client({ baseUrl: s.url, token: TOKEN });
-});
-after(async () => {
-	await s.stop();
-	await sink.stop();
-});
+const { s, sink, client } = await setup();
 
 test("keys: rotation makes the next key current; receivers with the old pair still verify; it survives a restart", async () => {
 	const dir = tempDir();

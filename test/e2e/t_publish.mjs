@@ -1,22 +1,11 @@
 // From an accepted publish to a signed delivery, through the published SDK and by hand.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client, Receiver } from "@upstash/qstash";
-import { KEYS, Server, Sink, TOKEN, until } from "./lib.mjs";
+import { test } from "node:test";
+import { Receiver } from "@upstash/qstash";
+import { KEYS, TOKEN, setup, until } from "./lib.mjs";
 
-let s, sink, client, receiver;
-before(async () => {
-	s = await Server.start();
-	sink = await Sink.start();
-	client = new Client({ baseUrl: s.url, token: TOKEN });
-	receiver = new Receiver({ currentSigningKey: KEYS.current, nextSigningKey: KEYS.next });
-});
-after(async () => {
-	await s.stop();
-	await sink.stop();
-});
-
-const arrived = (path) => until(() => sink.requests.find((r) => r.path === path));
+const { s, sink, client, arrived } = await setup();
+const receiver = new Receiver({ currentSigningKey: KEYS.current, nextSigningKey: KEYS.next });
 
 test("publish: the destination gets body, headers and a signature that the SDK's Receiver accepts", async () => {
 	const { messageId } = await client.publishJSON({

@@ -1,30 +1,10 @@
-// Queues and flow control through the SDK: order, parallelism, pause, rates, and what a restart keeps.
+// What queues and flow control do to deliveries: order, parallelism, pause, rates, and what a restart keeps.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { Client } from "@upstash/qstash";
-import { Server, Sink, TOKEN, tempDir, until } from "./lib.mjs";
+import { Server, TOKEN, setup, tempDir, until } from "./lib.mjs";
 
-let s, sink, client;
-const answers = new Map(); // path -> (nth request to it) => answer
-before(async () => {
-	s = await Server.start();
-	sink = await Sink.start((req) => {
-		const n = sink.requests.filter((r) => r.path === req.path).length;
-		return answers.get(req.path)?.(n) ?? {};
-	});
-	client = new Client({ baseUrl: s.url, token: TOKEN });
-});
-after(async () => {
-	await s.stop();
-	await sink.stop();
-});
-
-const to = (path) => sink.requests.filter((r) => r.path === path);
-const bodies = (path) => to(path).map((r) => JSON.parse(r.body.toString()).n);
-const delivered = async (ids) => {
-	const { logs } = await client.logs({ filter: { state: "DELIVERED", messageIds: ids } });
-	return new Set(logs.map((l) => l.messageId)).size >= ids.length;
-};
+const { sink, client, answers, to, bodies, delivered } = await setup();
 
 /** Most requests to a path that were open at one time, when each takes `delay` ms. */
 function gauge(path, delay) {
@@ -38,33 +18,6 @@ function gauge(path, delay) {
 	});
 	return g;
 }
-
-test("queues: upsert, get, list, pause, resume, delete", async () => {
-	const queue = client.queue({ queueName: "manage" });
-	await queue.upsert({ parallelism: 2 });
-	const q = await queue.get();
-	assert.equal(typeof q.createdAt, "number");
-	assert.ok(q.updatedAt >= q.createdAt);
-	assert.deepEqual(
-		{ ...q, createdAt: 0, updatedAt: 0 },
-		{ name: "manage", createdAt: 0, updatedAt: 0, parallelism: 2, paused: false, lag: 0 },
-	);
-	await queue.upsert({ parallelism: 1, paused: true });
-	assert.equal((await queue.get()).paused, true);
-	assert.equal((await queue.get()).parallelism, 1);
-	await queue.upsert({ parallelism: 1 });
-	assert.equal((await queue.get()).paused, false);
-	await queue.pause();
-	assert.equal((await queue.get()).paused, true);
-	await queue.resume();
-	assert.equal((await queue.get()).paused, false);
-	assert.deepEqual((await queue.list()).map((x) => x.name), ["manage"]);
-	await assert.rejects(queue.upsert({ parallelism: 11 }), /maxQueueParallelism exceeded, current limit: 10/);
-	await queue.delete();
-	assert.deepEqual(await queue.list(), []);
-	await assert.rejects(queue.get(), (e) => e.status === 404);
-	await queue.delete();
-});
 
 test("queues: strictly one after the other, though the first is slow and fails once", async () => {
 	const queue = client.queue({ queueName: "fifo" });
@@ -172,49 +125,6 @@ test("queues: a pause, the order and the parallelism survive a kill", async () =
 	await server.stop();
 });
 
-test("flow control: get right after publish, pause, pin, unpin, resetRate, resume", async () => {
-	const key = "user/1 two";
-	const path = encodeURIComponent(key);
-	const { messageId } = await client.publishJSON({
-		url: `${sink.url}/flow`,
-		body: { n: 0 },
-		flowControl: { key, parallelism: 5, rate: 10, period: "1m" },
-	});
-	let info = await client.flowControl.get(path);
-	assert.equal(info.flowControlKey, key);
-	assert.deepEqual([info.parallelismMax, info.rateMax, info.ratePeriod], [5, 10, 60]);
-	for (const k of ["waitListSize", "parallelismCount", "rateCount", "ratePeriodStart"]) {
-		assert.equal(typeof info[k], "number", k);
-	}
-	assert.deepEqual([info.isPaused, info.isPinnedParallelism, info.isPinnedRate], [false, false, false]);
-	await until(() => delivered([messageId]));
-	assert.equal((await client.flowControl.get(path)).rateCount, 1);
-	await client.flowControl.pause(path);
-	const more = await client.publishJSON({
-		url: `${sink.url}/flow`,
-		body: { n: 1 },
-		flowControl: { key, parallelism: 5, rate: 10, period: "1m" },
-	});
-	info = await client.flowControl.get(path);
-	assert.deepEqual([info.isPaused, info.waitListSize, info.rateCount], [true, 1, 1]);
-	await client.flowControl.resetRate(path);
-	assert.equal((await client.flowControl.get(path)).rateCount, 0);
-	await client.flowControl.pin(path, { parallelism: 3, rate: 20, period: 120 });
-	info = await client.flowControl.get(path);
-	assert.deepEqual([info.parallelismMax, info.rateMax, info.ratePeriod], [3, 20, 120]);
-	assert.deepEqual([info.isPinnedParallelism, info.isPinnedRate], [true, true]);
-	await client.flowControl.unpin(path, { parallelism: true });
-	info = await client.flowControl.get(path);
-	assert.deepEqual([info.isPinnedParallelism, info.isPinnedRate], [false, true]);
-	await client.flowControl.unpin(path, { rate: true });
-	assert.equal((await client.flowControl.get(path)).isPinnedRate, false);
-	assert.equal(to("/flow").length, 1);
-	await client.flowControl.resume(path);
-	await until(() => delivered([more.messageId]));
-	assert.equal((await s.call("GET", "/v2/flowControl?search=1%20t")).json.length, 1);
-	await assert.rejects(client.flowControl.get("nobody"), (e) => e.status === 404);
-});
-
 test("flow control: 15 messages at 5 a second take two whole windows, never 6 starts in one", async () => {
 	const flowControl = { key: "rate", rate: 5, period: "1s" };
 	const ids = [];
@@ -248,15 +158,4 @@ test("flow control: parallelism is used and never exceeded, across URLs and a qu
 	assert.ok(g.most <= 3 && h.most <= 3);
 	assert.equal(to("/par").length + to("/par?2").length, 12);
 	await queue.delete();
-});
-
-test("global parallelism: the plan's number, and what runs now", async () => {
-	answers.set("/long", () => ({ delay: 400 }));
-	const none = await client.flowControl.getGlobalParallelism();
-	assert.deepEqual(none, { parallelismMax: 100, parallelismCount: 0 });
-	const { messageId } = await client.publish({ url: `${sink.url}/long`, body: "x" });
-	await until(() => to("/long").length === 1);
-	assert.equal((await client.flowControl.getGlobalParallelism()).parallelismCount, 1);
-	await until(() => delivered([messageId]));
-	assert.equal((await client.flowControl.getGlobalParallelism()).parallelismCount, 0);
 });

@@ -1,38 +1,9 @@
-// Attempts that fail: retries, their timing, the dead letter queue, and the log of it all.
+// Attempts that fail: retries, their timing, and the log of it all.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client } from "@upstash/qstash";
-import { Server, Sink, TOKEN, until } from "./lib.mjs";
+import { test } from "node:test";
+import { setup, until } from "./lib.mjs";
 
-let s, sink, client;
-const answers = new Map(); // path -> (nth request to it) => answer
-before(async () => {
-	s = await Server.start();
-	sink = await Sink.start((req) => {
-		const n = sink.requests.filter((r) => r.path === req.path).length;
-		return answers.get(req.path)?.(n) ?? {};
-	});
-	client = new Client({ baseUrl: s.url, token: TOKEN });
-});
-after(async () => {
-	await s.stop();
-	await sink.stop();
-});
-
-const to = (path) => sink.requests.filter((r) => r.path === path);
-async function states(messageId, n) {
-	const logs = await until(async () => {
-		const { logs } = await client.logs({ filter: { messageId } });
-		return logs.length >= n && logs;
-	});
-	return logs.reverse();
-}
-async function dead(messageId) {
-	return until(async () => {
-		const { messages } = await client.dlq.listMessages({ filter: { messageId } });
-		return messages.length && messages[0];
-	});
-}
+const { s, sink, client, answers, to, states, dead } = await setup();
 
 test("retry: fail, then succeed: the same id, a count, a fresh signature, exact log entries", async () => {
 	answers.set("/flaky", (n) => (n === 1 ? { status: 500, body: "oops", headers: { "X-Why": "tired" } } : {}));
@@ -136,61 +107,4 @@ test("retry: no answer within the timeout, no listener and no such host are told
 		assert.equal(logs.at(-1).state, "FAILED");
 		assert.equal((await dead(messageId)).responseStatus, 0);
 	}
-});
-
-test("dlq: an entry has everything; get, retry with overrides, delete; then it is gone", async () => {
-	answers.set("/dlq", (n) => (n <= 1 ? { status: 404, body: "404 Not Found", headers: { "X-A": "b" } } : {}));
-	const { messageId } = await client.publish({
-		url: `${sink.url}/dlq`,
-		body: "keep me",
-		retries: 0,
-		label: "l1",
-		headers: { "X-Mine": "1" },
-	});
-	const entry = await dead(messageId);
-	assert.match(entry.dlqId, /^\d+-\d+$/);
-	assert.equal(entry.responseBody, "404 Not Found");
-	assert.deepEqual(entry.responseHeader["X-A"], ["b"]);
-	assert.equal(entry.body, "keep me");
-	assert.equal(entry.label, "l1");
-	const one = await s.call("GET", `/v2/dlq/${entry.dlqId}`);
-	assert.equal(one.json.messageId, messageId);
-	const retried = await s.call("POST", `/v2/dlq/retry/${entry.dlqId}`, { headers: { "Upstash-Retries": "1" } });
-	assert.equal(retried.status, 201);
-	assert.notEqual(retried.json.messageId, messageId);
-	await until(() => to("/dlq").length === 2);
-	assert.equal(to("/dlq")[1].body.toString(), "keep me");
-	assert.equal(to("/dlq")[1].headers["x-mine"], "1");
-	assert.equal((await s.call("GET", `/v2/messages/${retried.json.messageId}`)).json.maxRetries, 1);
-	assert.equal((await s.call("GET", `/v2/dlq/${entry.dlqId}`)).status, 404);
-	await assert.rejects(client.dlq.delete(entry.dlqId));
-});
-
-test("dlq: list by filter, in pages, delete and retry in bulk with exact counts", async () => {
-	answers.set("/bulk", () => ({ status: 500 }));
-	const n = 7;
-	for (let i = 0; i < n; i++) {
-		await client.publish({ url: `${sink.url}/bulk`, body: String(i), retries: 0, label: `b${i % 2}` });
-	}
-	const filter = { url: `${sink.url}/bulk` };
-	await until(async () => (await client.dlq.listMessages({ filter })).messages.length === n);
-	const seen = [];
-	let cursor;
-	do {
-		const page = await client.dlq.listMessages({ filter, count: 3, cursor });
-		seen.push(...page.messages.map((m) => m.body));
-		cursor = page.cursor;
-	} while (cursor);
-	assert.deepEqual(seen, ["0", "1", "2", "3", "4", "5", "6"]);
-	const odd = await client.dlq.listMessages({ filter: { label: "b1" } });
-	assert.deepEqual(odd.messages.map((m) => m.body), ["1", "3", "5"]);
-	const { responses } = await client.dlq.retry(odd.messages.slice(0, 2).map((m) => m.dlqId));
-	assert.equal(responses.length, 2);
-	assert.equal((await client.dlq.delete({ filter: { label: "b0" } })).deleted, 4);
-	await until(async () => (await client.dlq.listMessages({ filter })).messages.length === 3);
-	assert.equal((await client.dlq.delete({ all: true })).deleted >= 3, true);
-	assert.equal((await client.dlq.listMessages()).messages.length, 0);
-	const typo = await s.call("DELETE", "/v2/dlq?labeel=x&count=100");
-	assert.equal(typo.status, 400);
-	assert.match(typo.json.error, /labeel/);
 });

@@ -1,19 +1,9 @@
-// URL groups, through the published SDK, and what it does not reach by plain requests.
+// The rows of the SDK's url-groups tests, and deliveries to groups.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client } from "@upstash/qstash";
-import { Server, Sink, TOKEN, tempDir, until } from "./lib.mjs";
+import { test } from "node:test";
+import { Server, setup, tempDir, until } from "./lib.mjs";
 
-let s, sink, client;
-before(async () => {
-	s = await Server.start();
-	sink = await Sink.start();
-	client = new Client({ baseUrl: s.url, token: TOKEN });
-});
-after(async () => {
-	await s.stop();
-	await sink.stop();
-});
+const { s, sink, client } = await setup();
 
 test("groups: add, list, get, remove and delete endpoints", async () => {
 	const name = "sdk-group";
@@ -78,4 +68,25 @@ test("groups: they survive a restart", async () => {
 	own = await Server.start({ dir });
 	assert.deepEqual((await own.call("GET", "/v2/topics/kept")).json, was);
 	await own.stop();
+});
+
+test("groups: an endpoint without a name has none; a second add appends; the same url is not added twice", async () => {
+	const name = "exact";
+	const add = (...endpoints) => client.urlGroups.addEndpoints({ name, endpoints });
+	await add({ url: "https://example.com/1" });
+	assert.deepEqual((await client.urlGroups.get(name)).endpoints, [{ url: "https://example.com/1" }]);
+	await add({ url: "https://example.com/2", name: "second" }, { url: "https://example.com/1", name: "now named" });
+	assert.deepEqual((await client.urlGroups.get(name)).endpoints, [
+		{ name: "now named", url: "https://example.com/1" },
+		{ name: "second", url: "https://example.com/2" },
+	]);
+	await client.urlGroups.removeEndpoints({ name, endpoints: [{ url: "https://example.com/1" }, { name: "second" }] });
+	await assert.rejects(client.urlGroups.get(name), (e) => e.status === 404);
+	assert.ok(!(await client.urlGroups.list()).some((g) => g.name === name));
+});
+
+test("groups: an empty name is refused, as is an endpoint that is no url", async () => {
+	await assert.rejects(client.urlGroups.addEndpoints({ name: "", endpoints: [{ url: "https://example.com" }] }));
+	await assert.rejects(client.urlGroups.addEndpoints({ name: "g", endpoints: [{ url: "example.com" }] }), (e) => e.status === 400 && /endpoint 0/.test(e.message));
+	assert.equal((await s.call("GET", "/v2/topics/")).status, 200);
 });

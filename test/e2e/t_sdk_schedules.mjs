@@ -1,24 +1,16 @@
-// Schedules, through the published SDK. That they are triggered in time is tested where time can be set.
+// The rows of the SDK's schedules tests. That they are triggered in time is tested where time can be set.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client } from "@upstash/qstash";
-import { Server, TOKEN, tempDir } from "./lib.mjs";
+import { test } from "node:test";
+import { Server, setup, tempDir } from "./lib.mjs";
 
-let s, client;
-before(async () => {
-	s = await Server.start();
-	client = new Client({ baseUrl: s.url, token: TOKEN });
-});
-after(async () => {
-	await s.stop();
-});
+const { s, client } = await setup();
 
 test("schedules: create, get, list, delete", async () => {
 	const { scheduleId } = await client.schedules.create({
 		destination: "https://example.com/",
 		cron: "*/10 * * * * ",
 		method: "GET",
-		headers: { "Content-Type": "text/plain", "test-header": "value" },
+		headers: { "Content-Type": "text/plain", "test-header": "value", "bypass-tunnel-reminder": "test" },
 		body: "hello",
 		retries: 5,
 		delay: 10,
@@ -43,8 +35,11 @@ test("schedules: create, get, list, delete", async () => {
 	assert.equal(got.queueName, "sched-q");
 	assert.equal(got.label, "schedule-label");
 	assert.equal(got.isPaused, false);
-	assert.deepEqual(got.header["Test-Header"], ["value"]);
-	assert.deepEqual(got.header["Content-Type"], ["text/plain"]);
+	assert.deepEqual(got.header, {
+		"Bypass-Tunnel-Reminder": ["test"],
+		"Content-Type": ["text/plain"],
+		"Test-Header": ["value"],
+	});
 	assert.equal(got.flowControlKey, "k");
 	assert.deepEqual([got.parallelism, got.rate, got.period], [10, 5, 86400]);
 	assert.equal(got.retryDelayExpression, "1000 * retried");
@@ -103,4 +98,52 @@ test("schedules: they survive a restart, paused ones paused", async () => {
 	own = await Server.start({ dir });
 	assert.deepEqual((await own.call("GET", "/v2/schedules/kept")).json, was);
 	await own.stop();
+});
+
+test("schedules: a list holds exactly what was made", async () => {
+	const make = (cron) => client.schedules.create({ destination: "https://example.com/", cron });
+	const made = [await make("*/10 * * * *"), await make("0 0 * * MON")].map((r) => r.scheduleId);
+	assert.deepEqual(new Set((await client.schedules.list()).map((x) => x.scheduleId)), new Set(made));
+	for (const id of made) await client.schedules.delete(id);
+	assert.deepEqual(await client.schedules.list(), []);
+});
+
+test("schedules: defaults are shown, and what was not given is absent", async () => {
+	const { scheduleId } = await client.schedules.create({ destination: "https://example.com", cron: "1 1 1 1 1" });
+	const { createdAt, nextScheduleTime, ...rest } = await client.schedules.get(scheduleId);
+	assert.ok(Math.abs(createdAt - Date.now()) < 60_000 && nextScheduleTime > createdAt);
+	assert.deepEqual(rest, {
+		scheduleId,
+		destination: "https://example.com",
+		cron: "1 1 1 1 1",
+		method: "POST",
+		header: { "Content-Type": ["application/json"] },
+		retries: 3,
+		isPaused: false,
+		callerIP: "127.0.0.1",
+		callerIp: "127.0.0.1",
+	});
+	await client.schedules.delete(scheduleId);
+});
+
+test("schedules: several labels, redaction, and a url group that need not exist yet", async () => {
+	const { scheduleId } = await client.schedules.create({
+		destination: "some-group",
+		cron: "0 0 1 1 *",
+		label: ["s1", "s2"],
+		body: "secret",
+		headers: { "X-Secret": "secret", "X-Open": "open" },
+		redact: { body: true, header: ["X-Secret"] },
+	});
+	const got = await client.schedules.get(scheduleId);
+	assert.deepEqual([got.label, got.labels, got.destination], ["s1", ["s1", "s2"], "some-group"]);
+	assert.match(got.body, /^REDACTED:/);
+	assert.match(got.header["X-Secret"][0], /^REDACTED:/);
+	assert.deepEqual(got.header["X-Open"], ["open"]);
+	await client.schedules.delete(scheduleId);
+});
+
+test("schedules: empty ids are refused by the SDK", async () => {
+	await assert.rejects(client.schedules.get(""), /cannot be empty/);
+	await assert.rejects(client.schedules.delete(""), /cannot be empty/);
 });
