@@ -71,7 +71,7 @@ static bool admit(struct call *c)
 		call_refuse(c, 403, "this needs the full token; the read-only one may only read");
 		return false;
 	}
-	c->plan = c->api->set.plan != NULL ? c->api->set.plan : c->account->plan;
+	c->plan = c->account->plan;
 	return true;
 }
 

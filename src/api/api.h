@@ -15,13 +15,11 @@ struct api;
 struct engine;
 struct logs;
 struct loop;
-struct plan;
 
 struct api_settings {
 	struct engine *engine;
 	struct logs *logs;
 	struct loop *loop;       /* for the time of day */
-	const struct plan *plan; /* the engine's: overrides the users' own; or NULL */
 	bool cors;               /* any web page may call (development) */
 };
 

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/problem.h"
-#include "core/user.h"
+#include "core/plan.h"
 #include "engine/engine.h"
 
 enum {
@@ -34,7 +34,7 @@ struct call {
 	struct str id[ROUTE_IDS_MAX]; /* from the path, decoded */
 	struct str rest;              /* of the path, raw */
 	struct account *account;      /* NULL on open routes */
-	const struct plan *plan;      /* the account's, or what overrides it */
+	const struct plan *plan;      /* the account's */
 	size_t body_max;              /* bytes */
 	void *data;                   /* the handler's */
 };

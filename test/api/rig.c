@@ -272,7 +272,6 @@ struct rig *rig_start(struct rig_settings set)
 	r->api = api_new(&(struct api_settings){ .engine = r->engine,
 						 .logs = r->logs,
 						 .loop = r->loop,
-						 .plan = set.plan,
 						 .cors = set.cors });
 	loop_on_turn(r->loop, on_turn, r);
 	r->httpd = httpd_open(r->loop, &hs, api_ops(), r->api, error);
