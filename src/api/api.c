@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api/auth.h"
+#include "api/burst.h"
 #include "api/call.h"
 #include "api/cors.h"
 #include "api/routes.h"
@@ -72,7 +73,7 @@ static bool admit(struct call *c)
 		return false;
 	}
 	c->plan = c->account->plan;
-	return true;
+	return c->route->scope == ROUTE_SEND || burst_admit(c);
 }
 
 static size_t body_max(const struct call *c)

@@ -19,8 +19,8 @@ struct loop;
 struct api_settings {
 	struct engine *engine;
 	struct logs *logs;
-	struct loop *loop;       /* for the time of day */
-	bool cors;               /* any web page may call (development) */
+	struct loop *loop; /* for the time of day */
+	bool cors;         /* any web page may call (development) */
 };
 
 must_use struct api *api_new(const struct api_settings *settings);

@@ -52,6 +52,8 @@ void call_answer_with(struct call *c, int status, struct str headers);
 void call_answer_text(struct call *c, int status, struct str json);
 /* Ends the call with {"error": "..."}; the problem may be anywhere, even in the call. */
 void call_fail(struct call *c, const struct problem *p);
+/* The same with further header lines, each ending in CRLF. */
+void call_fail_with(struct call *c, const struct problem *p, struct str headers);
 /* The same with a constant text. */
 void call_refuse(struct call *c, int status, const char *text);
 /* 405 with Allow. */

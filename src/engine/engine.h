@@ -91,6 +91,7 @@ struct account {
 	int64_t version;         /* of the stored document */
 	struct buf record;
 	bool removed;
+	int64_t burst_second, burst_calls; /* the API's count of calls in that Unix second */
 };
 
 enum token_kind { TOKEN_NONE, TOKEN_FULL, TOKEN_READ_ONLY };
