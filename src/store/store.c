@@ -46,6 +46,7 @@ static void clear_step(struct step *s)
 			m->put.leased = false;
 			m->put.lease = 0;
 			m->put.existing = (struct msg_id){ 0 };
+			m->put.used_messages = m->put.used_bytes = 0;
 		} else if (m->kind == MOVE_SETTLE) {
 			m->settle.was_cancelled = false;
 		} else if (m->kind == MOVE_CANCEL) {
@@ -53,6 +54,8 @@ static void clear_step(struct step *s)
 			m->cancel.lease = 0;
 		} else if (m->kind == MOVE_DOC_PUT) {
 			m->doc_put.new_version = 0;
+		} else if (m->kind == MOVE_PURGE) {
+			m->purge.left = false;
 		}
 	}
 }
@@ -138,7 +141,7 @@ const char *store_result_name(enum store_result r)
 const char *refusal_name(enum refusal r)
 {
 	static const char *const name[] = { "none",    "not found", "duplicate", "lease",
-					    "version", "limit",     "id" };
+					    "version", "limit",     "id",        "quota" };
 
 	check((size_t)r < countof(name));
 	return name[r];

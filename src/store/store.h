@@ -61,6 +61,7 @@ enum refusal {
 	REFUSAL_VERSION, /* doc_put: the document is not at that version */
 	REFUSAL_LIMIT,   /* a count limit given with the move is reached */
 	REFUSAL_ID, /* put: another message has that seq (of another process); it needs a new id */
+	REFUSAL_QUOTA, /* put: the user has day_messages_max messages today */
 };
 
 enum store_kind { STORE_STEP, STORE_CLAIM, STORE_SCAN, STORE_TAIL };
@@ -85,7 +86,8 @@ enum move_kind {
 	MOVE_DLQ_REMOVE, /* an entry of the dead letter queue */
 	MOVE_DOC_PUT,
 	MOVE_DOC_REMOVE,
-	MOVE_GATE, /* change a gate by hand */
+	MOVE_GATE,  /* change a gate by hand */
+	MOVE_PURGE, /* everything a user has, a piece at a time */
 };
 
 struct dlq_id {
@@ -119,7 +121,21 @@ enum gate_op {
 
 /* What the documents are. A document is bytes under (kind, user, name); those with a due time come back
  * from claim when it is reached. */
-enum doc_kind { DOC_META = 1, DOC_USER, DOC_TOPIC, DOC_SCHEDULE, DOC_USAGE, DOC_RUN };
+enum doc_kind { DOC_META = 1, DOC_USER, DOC_TOPIC, DOC_SCHEDULE, DOC_BULK, DOC_RUN };
+
+/* What a user has used on one day (UTC). The store counts with the transitions, in the same step:
+ *	put                 messages + 1 (also a callback's, and what a schedule makes)
+ *	settle DELIVERED    delivered + 1, bytes
+ *	settle RETRY        retried + 1, errors + 1, messages + 1 (for the attempt to come), bytes
+ *	settle DEAD         failed + 1, errors + 1, bytes
+ *	CANCELED is logged  cancelled + 1 (bytes, too, if it was by a settle)
+ * A repetition counts nothing; a duplicate was never put. Days are kept for USAGE_DAYS_KEPT. */
+struct usage {
+	int64_t day; /* days since 1970-01-01 */
+	int64_t messages, bytes, delivered, retried, errors, failed, cancelled;
+};
+
+enum { USAGE_DAYS_KEPT = 400 };
 
 struct move {
 	enum move_kind kind;
@@ -134,7 +150,10 @@ struct move {
 			int64_t dedup_until_ms; /* the key is taken until then */
 			int64_t user_parallelism; /* the plan's; becomes the user gate's; 0 = no cap */
 			int64_t queues_max; /* REFUSAL_LIMIT if the queue is new and there are that many; 0 = no limit */
+			int64_t day_messages_max; /* REFUSAL_QUOTA if today's usage.messages is that many; 0 = no limit */
 			/* results */
+			int64_t used_messages; /* today's usage.messages, with this one; also with REFUSAL_QUOTA */
+			int64_t used_bytes; /* usage.bytes of this month (UTC) */
 			bool leased;
 			uint64_t lease;         /* token when leased */
 			struct msg_id existing; /* with REFUSAL_DUPLICATE */
@@ -147,6 +166,8 @@ struct move {
 			int64_t due_ms;      /* RETRY */
 			struct dlq_id dlq;   /* DEAD; dlq.seq is id.seq */
 			struct str response; /* DEAD: bytes kept with the entry (core's business) */
+			int64_t dlq_until_ms; /* DEAD: the entry goes by itself then (housekeeping); 0 = never */
+			int64_t bytes; /* sent to the destination in this attempt, for the usage */
 			/* result: a cancel had come meanwhile. With RETRY, DEAD or HANDBACK the message is then
 			 * over: CANCELED was logged in place of `events` and nothing else of the step was done.
 			 * DELIVERED is done like any other */
@@ -189,6 +210,13 @@ struct move {
 			bool create; /* create it if absent, else REFUSAL_NOT_FOUND */
 			int64_t count_max; /* REFUSAL_LIMIT if new and the user has that many of the kind; 0 = none */
 		} gate;
+		struct {
+			struct str user;
+			size_t max; /* rows to remove at most, of whatever kind, in any order */
+			bool left;  /* result: there may be more to remove */
+		} purge; /* alone in its step; `events` stays empty. Removes messages in any state (a late settle is then NOT_FOUND), dead letters, gates,
+			  * deduplication keys, usage, and documents but for DOC_USER. Logs nothing. The user's
+			  * gate goes last, so that it can be repeated after a crash */
 	};
 };
 
@@ -224,7 +252,7 @@ struct due_doc {
  * (one is always allowed). Logs ACTIVE, with the record, for each. Also hands out due documents, the longest
  * due first (not leased: every claim hands them out until a step removes them or makes them due later; that
  * step carries the version). Also does the housekeeping of the store: dead holders, expired deduplication
- * keys, in small bites. */
+ * keys and dead letters, old usage, in small bites. */
 struct claim {
 	struct store_req req;
 	size_t max;
@@ -253,6 +281,7 @@ enum scan_kind {
 	SCAN_DOCS, /* of a kind; of a user, names after `name`; of all users when user is empty, by user and
 			* name, after (after_user, name); one document with exact */
 	SCAN_GATES, /* of a user and kind, names after `name`; one with exact */
+	SCAN_USAGE, /* of a user, days from `usage_day` on, in order; days without usage have no row */
 };
 
 enum row_state { ROW_SCHEDULED, ROW_READY, ROW_LEASED };
@@ -272,6 +301,7 @@ struct scan_row {
 				 * message joins when it is put or when a claim comes to it: not while the
 				 * user has no slot for it anyway */
 	int64_t created_ms, updated_ms; /* gates */
+	struct usage usage;
 };
 
 struct scan {
@@ -283,8 +313,9 @@ struct scan {
 	struct dlq_id dlq;     /* {0, 0} = from the start (the end when descending) */
 	enum doc_kind doc;
 	enum gate_kind gate;
+	int64_t usage_day;
 	bool exact, descending;
-	size_t max; /* rows, at most 1,000; SCAN_MESSAGES also looks at no more than 10 times that */
+	size_t max;       /* rows, at most 1,000 */
 	size_t bytes_max; /* of records; one row is always allowed */
 	/* results, in `arena`, which the caller initialises and ends */
 	struct arena arena;

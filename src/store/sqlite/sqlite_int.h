@@ -10,6 +10,8 @@
  *	sqlite_row.c      rows of messages and the lanes they stand in
  *	sqlite_gate.c     gates: in memory what is active, on disk all
  *	sqlite_gate_move.c  gates changed by hand
+ *	sqlite_usage.c    what users have used, by day
+ *	sqlite_purge.c    the end of a user
  *	sqlite_doc.c      documents
  *	sqlite_claim.c    who may start now
  *	sqlite_scan.c     listings and the outbox
@@ -86,6 +88,7 @@ enum sqlite_statement {
 	SQL_MESSAGE_HEAD,
 	SQL_MESSAGE_RECORD,
 	SQL_MESSAGE_SCAN,
+	SQL_MESSAGE_OF_USER,
 	SQL_MESSAGE_HELD,
 	SQL_MESSAGE_LEASED,
 	SQL_LARGE_ADD,
@@ -108,14 +111,19 @@ enum sqlite_statement {
 	SQL_GATE_COUNT,
 	SQL_GATE_FORGET,
 	SQL_GATE_SCAN,
+	SQL_GATE_OF_USER,
 	SQL_DEDUP_GET,
 	SQL_DEDUP_SET,
 	SQL_DEDUP_EXPIRE,
+	SQL_DEDUP_PURGE,
 	SQL_DLQ_ADD,
 	SQL_DLQ_REMOVE,
 	SQL_DLQ_GET,
 	SQL_DLQ_AFTER,
 	SQL_DLQ_BEFORE,
+	SQL_DLQ_EXPIRED,
+	SQL_DLQ_OF_USER,
+	SQL_DLQ_DROP,
 	SQL_DOC_GET,
 	SQL_DOC_ADD,
 	SQL_DOC_SET,
@@ -125,6 +133,11 @@ enum sqlite_statement {
 	SQL_DOC_NEXT,
 	SQL_DOC_SCAN,
 	SQL_DOC_SCAN_ALL,
+	SQL_DOC_PURGE,
+	SQL_USAGE_SCAN,
+	SQL_USAGE_WRITE,
+	SQL_USAGE_EXPIRE,
+	SQL_USAGE_PURGE,
 	SQL_CHECK_LEASED,
 	SQL_CHECK_LANES,
 	SQL_CHECK_SLOTS,
@@ -163,15 +176,25 @@ struct sqlite_gate {
 	struct list ready;        /* in user->ready_lanes */
 	struct heap_node wake;    /* in db->wakes, when it opens by itself */
 	struct list dirty;        /* in db->dirty, when its row is to be written */
-	uint64_t undo_mark;       /* the step that has saved its state */
-	struct str name;          /* in `key`; a user's gate: the user's id */
-	struct str key;           /* user's gate id, kind, name; allocated behind this struct */
+	struct sqlite_usage *usage; /* user: NULL = not looked at yet */
+	uint64_t undo_mark;         /* the step that has saved its state */
+	struct str name;            /* in `key`; a user's gate: the user's id */
+	struct str key;             /* user's gate id, kind, name; allocated behind this struct */
 };
 
 struct sqlite_undo {
 	struct sqlite_gate *gate;
 	struct sqlite_gate_state state;
-	bool created; /* by the step itself */
+	struct usage usage; /* of a user; see sqlite_usage_save */
+	bool created;       /* by the step itself */
+};
+
+/* What a user has used. Of a present day, and counted here; its row is written once per batch. */
+struct sqlite_usage {
+	struct usage day;    /* of the day on which it was last looked at */
+	int64_t month_bytes; /* of the rest of that day's month */
+	int64_t user_id;
+	struct list dirty; /* in db->usage_dirty, when the row is to be written */
 };
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -275,10 +298,11 @@ struct sqlite_db {
 	int64_t trim_done; /* ... and removed */
 	struct map gates;  /* by key */
 	struct map gates_by_id;
-	size_t gates_sweep;   /* look for unused ones when there are that many */
-	struct list rotation; /* users that could start something */
-	struct heap wakes;    /* gates that open by themselves */
-	struct list dirty;    /* gates whose row is to be written */
+	size_t gates_sweep;      /* look for unused ones when there are that many */
+	struct list rotation;    /* users that could start something */
+	struct heap wakes;       /* gates that open by themselves */
+	struct list dirty;       /* gates whose row is to be written */
+	struct list usage_dirty; /* the same of usage */
 	bool undo_on;
 	uint64_t undo_mark;
 	struct sqlite_undo *undo;
@@ -289,6 +313,8 @@ struct sqlite_db {
 	int64_t doc_next_ms;    /* no document is due before */
 	int64_t dedup_next_ms;  /* when to look for expired keys again */
 	int64_t forget_next_ms; /* when to look for unused gates again */
+	int64_t dlq_next_ms;    /* when to look for expired dead letters again */
+	int64_t usage_next_ms;  /* when to look for old usage again */
 	struct list holders;
 	struct buf scratch;
 
@@ -364,6 +390,8 @@ enum refusal sqlite_message_cancel(struct sqlite_db *db, struct move *m);
 bool sqlite_message_is_over(struct sqlite_db *db, const struct move *m);
 /* A leased message is READY again where it was, or over if it was cancelled. */
 void sqlite_message_return(struct sqlite_db *db, struct sqlite_row *row);
+/* It is gone, and with it its place in its gates; nothing is logged. */
+void sqlite_message_end(struct sqlite_db *db, struct sqlite_row *row);
 /* Frees the queue slots of those that ended in this step and left no callback. */
 void sqlite_message_free_slots(struct sqlite_db *db);
 /* The events of a message that only the store knows of; `record` may be empty. */
@@ -419,9 +447,33 @@ void sqlite_gate_load(struct sqlite_db *db);
 void sqlite_gate_drop_all(struct sqlite_db *db);
 void sqlite_gate_drop_unused(struct sqlite_db *db);
 void sqlite_gate_forget(struct sqlite_db *db); /* removes the rows of gates that nobody needs */
+void sqlite_gate_remove(struct sqlite_db *db, struct sqlite_gate *g); /* its row, and from memory */
 
 /* sqlite_gate_move.c */
 enum refusal sqlite_gate_move(struct sqlite_db *db, struct move *m);
+
+/* sqlite_usage.c. `user` is a user's gate. */
+int64_t sqlite_usage_day(const struct sqlite_db *db); /* today */
+/* Today's, and the rest of the month. */
+const struct sqlite_usage *sqlite_usage_today(struct sqlite_db *db, struct sqlite_gate *user);
+/* Adds the counts of `more` to today's. */
+void sqlite_usage_count(struct sqlite_db *db, struct sqlite_gate *user, const struct usage *more);
+/* What the rows say of a day and the rest of its month. */
+void sqlite_usage_read(struct sqlite_db *db, const struct sqlite_gate *user, int64_t day,
+		       struct sqlite_usage *ret_usage);
+/* The rows of a user from a day on; what is counted but not written yet is not among them. */
+sqlite3_stmt *sqlite_usage_start(struct sqlite_db *db, const struct sqlite_gate *user, int64_t day);
+must_use bool sqlite_usage_next(struct sqlite_db *db, sqlite3_stmt *s, struct usage *ret_row);
+void sqlite_usage_flush(struct sqlite_db *db); /* writes what was counted */
+/* For a step that may be undone. Any gate may be given; only a user's has something to save. */
+struct usage sqlite_usage_save(const struct sqlite_gate *g);
+void sqlite_usage_undo(struct sqlite_gate *g, const struct usage *saved);
+void sqlite_usage_drop(struct sqlite_gate *g);  /* from memory, written or not */
+void sqlite_usage_expire(struct sqlite_db *db); /* removes some old rows */
+
+/* sqlite_purge.c */
+enum refusal sqlite_purge_move(struct sqlite_db *db, struct move *m);
+void sqlite_purge_expired(struct sqlite_db *db); /* removes some dead letters whose time is over */
 
 /* sqlite_doc.c */
 enum refusal sqlite_doc_put(struct sqlite_db *db, struct move *m);

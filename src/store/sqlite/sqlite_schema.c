@@ -83,6 +83,24 @@ static const char *const migration[] = {
 	"INSERT INTO holder VALUES (0);"
 	"PRAGMA application_id = 0x71737468;"
 	"PRAGMA user_version = 1;",
+
+	/* A user's messages are found by the index on user, which ends with the row's key, seq. */
+	"CREATE INDEX message_user ON message (user);"
+	"CREATE TABLE usage ("
+	" user INTEGER NOT NULL," /* gate.id */
+	" day INTEGER NOT NULL,"  /* since 1970-01-01 */
+	" messages INTEGER NOT NULL,"
+	" bytes INTEGER NOT NULL,"
+	" delivered INTEGER NOT NULL,"
+	" retried INTEGER NOT NULL,"
+	" errors INTEGER NOT NULL,"
+	" failed INTEGER NOT NULL,"
+	" cancelled INTEGER NOT NULL,"
+	" PRIMARY KEY (user, day)) WITHOUT ROWID;"
+	"CREATE INDEX usage_day ON usage (day);"
+	"ALTER TABLE dlq ADD COLUMN until_ms INTEGER;" /* NULL = for ever */
+	"CREATE INDEX dlq_until ON dlq (until_ms) WHERE until_ms IS NOT NULL;"
+	"PRAGMA user_version = 2;",
 };
 
 #define MESSAGE_COLUMNS \
@@ -121,7 +139,8 @@ const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 		" WHERE lane = ?1 AND ord >= ?2 AND ord <= ?3 ORDER BY ord, seq LIMIT 1",
 	[SQL_MESSAGE_RECORD] = "SELECT record FROM message WHERE seq = ?1",
 	[SQL_MESSAGE_SCAN] = "SELECT " MESSAGE_COLUMNS ", record FROM message"
-			     " WHERE seq > ?1 ORDER BY seq",
+			     " WHERE user = ?1 AND seq > ?2 ORDER BY seq",
+	[SQL_MESSAGE_OF_USER] = "SELECT seq FROM message WHERE user = ?1 LIMIT 1",
 	[SQL_MESSAGE_HELD] = "SELECT 1 FROM message WHERE lane = ?1 LIMIT 1",
 	[SQL_MESSAGE_LEASED] = "SELECT user, flow, flags FROM message WHERE lane < 0",
 
@@ -160,6 +179,7 @@ const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 	[SQL_GATE_SCAN] =
 		"SELECT " GATE_COLUMNS " FROM gate WHERE user = ?1 AND kind = ?2 AND name > ?3"
 		" ORDER BY name",
+	[SQL_GATE_OF_USER] = "SELECT id FROM gate WHERE user = ?1 LIMIT 1",
 
 	[SQL_DEDUP_GET] =
 		"SELECT seq, nonce FROM dedup WHERE user = ?1 AND key = ?2 AND until_ms > ?3",
@@ -168,7 +188,10 @@ const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 		"DELETE FROM dedup WHERE (user, key) IN"
 		" (SELECT user, key FROM dedup WHERE until_ms <= ?1 ORDER BY until_ms LIMIT ?2)",
 
-	[SQL_DLQ_ADD] = "INSERT OR IGNORE INTO dlq VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[SQL_DEDUP_PURGE] = "DELETE FROM dedup WHERE user = ?1 AND key IN"
+			    " (SELECT key FROM dedup WHERE user = ?1 LIMIT ?2)",
+
+	[SQL_DLQ_ADD] = "INSERT OR IGNORE INTO dlq VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SQL_DLQ_REMOVE] = "DELETE FROM dlq WHERE user = ?1 AND ms = ?2 AND seq = ?3",
 	[SQL_DLQ_GET] = "SELECT ms, seq, nonce, retried, response, record FROM dlq"
 			" WHERE user = ?1 AND ms = ?2 AND seq = ?3",
@@ -176,6 +199,11 @@ const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 			  " WHERE user = ?1 AND (ms, seq) > (?2, ?3) ORDER BY ms, seq",
 	[SQL_DLQ_BEFORE] = "SELECT ms, seq, nonce, retried, response, record FROM dlq"
 			   " WHERE user = ?1 AND (ms, seq) < (?2, ?3) ORDER BY ms DESC, seq DESC",
+	[SQL_DLQ_EXPIRED] = "SELECT rowid, length(response) + length(record) FROM dlq"
+			    " WHERE until_ms <= ?1 ORDER BY until_ms LIMIT 1",
+	[SQL_DLQ_OF_USER] = "SELECT rowid, length(response) + length(record) FROM dlq"
+			    " WHERE user = ?1 LIMIT 1",
+	[SQL_DLQ_DROP] = "DELETE FROM dlq WHERE rowid = ?1",
 
 	[SQL_DOC_GET] = "SELECT kind, user, name, version, due_ms, value FROM doc"
 			" WHERE kind = ?1 AND user = ?2 AND name = ?3",
@@ -191,6 +219,19 @@ const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 			 " WHERE kind = ?1 AND user = ?2 AND name > ?3 ORDER BY name",
 	[SQL_DOC_SCAN_ALL] = "SELECT kind, user, name, version, due_ms, value FROM doc"
 			     " WHERE kind = ?1 AND (user, name) > (?2, ?3) ORDER BY user, name",
+	[SQL_DOC_PURGE] = "DELETE FROM doc WHERE rowid IN"
+			  " (SELECT rowid FROM doc WHERE kind = ?1 AND user = ?2 LIMIT ?3)",
+
+	[SQL_USAGE_SCAN] = "SELECT day, messages, bytes, delivered, retried, errors, failed,"
+			   " cancelled FROM usage WHERE user = ?1 AND day >= ?2 ORDER BY day",
+	[SQL_USAGE_WRITE] =
+		"INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+		" ON CONFLICT (user, day) DO UPDATE SET messages = ?3, bytes = ?4,"
+		" delivered = ?5, retried = ?6, errors = ?7, failed = ?8, cancelled = ?9",
+	[SQL_USAGE_EXPIRE] = "DELETE FROM usage WHERE (user, day) IN"
+			     " (SELECT user, day FROM usage WHERE day <= ?1 ORDER BY day LIMIT ?2)",
+	[SQL_USAGE_PURGE] = "DELETE FROM usage WHERE user = ?1 AND day IN"
+			    " (SELECT day FROM usage WHERE user = ?1 LIMIT ?2)",
 
 	[SQL_CHECK_LEASED] = "SELECT count(*) FROM message WHERE lane < 0 AND user = ?1",
 	[SQL_CHECK_FLOWS] =
