@@ -14,7 +14,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/rng.h"
-#include "core/user.h"
+#include "core/plan.h"
 #include "courier/courier.h"
 #include "engine/engine.h"
 #include "judge.h"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api/auth.h"
+#include "api/burst.h"
 #include "api/call.h"
 #include "api/cors.h"
 #include "api/routes.h"
@@ -71,8 +72,8 @@ static bool admit(struct call *c)
 		call_refuse(c, 403, "this needs the full token; the read-only one may only read");
 		return false;
 	}
-	c->plan = c->api->set.plan != NULL ? c->api->set.plan : c->account->plan;
-	return true;
+	c->plan = c->account->plan;
+	return c->route->scope == ROUTE_SEND || burst_admit(c);
 }
 
 static size_t body_max(const struct call *c)

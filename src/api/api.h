@@ -15,14 +15,12 @@ struct api;
 struct engine;
 struct logs;
 struct loop;
-struct plan;
 
 struct api_settings {
 	struct engine *engine;
 	struct logs *logs;
-	struct loop *loop;       /* for the time of day */
-	const struct plan *plan; /* the engine's: overrides the users' own; or NULL */
-	bool cors;               /* any web page may call (development) */
+	struct loop *loop; /* for the time of day */
+	bool cors;         /* any web page may call (development) */
 };
 
 must_use struct api *api_new(const struct api_settings *settings);

@@ -76,11 +76,16 @@ static void error_json(struct call *c, struct str text)
 	json_close(&j, '}');
 }
 
-void call_fail(struct call *c, const struct problem *p)
+void call_fail_with(struct call *c, const struct problem *p, struct str headers)
 {
 	check(p->status >= 400);
 	error_json(c, str_c(p->text));
-	call_answer(c, p->status);
+	call_answer_with(c, p->status, headers);
+}
+
+void call_fail(struct call *c, const struct problem *p)
+{
+	call_fail_with(c, p, STR_NULL);
 }
 
 void call_refuse(struct call *c, int status, const char *text)

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/problem.h"
-#include "core/user.h"
+#include "core/plan.h"
 #include "engine/engine.h"
 
 enum {
@@ -34,7 +34,7 @@ struct call {
 	struct str id[ROUTE_IDS_MAX]; /* from the path, decoded */
 	struct str rest;              /* of the path, raw */
 	struct account *account;      /* NULL on open routes */
-	const struct plan *plan;      /* the account's, or what overrides it */
+	const struct plan *plan;      /* the account's */
 	size_t body_max;              /* bytes */
 	void *data;                   /* the handler's */
 };
@@ -52,6 +52,8 @@ void call_answer_with(struct call *c, int status, struct str headers);
 void call_answer_text(struct call *c, int status, struct str json);
 /* Ends the call with {"error": "..."}; the problem may be anywhere, even in the call. */
 void call_fail(struct call *c, const struct problem *p);
+/* The same with further header lines, each ending in CRLF. */
+void call_fail_with(struct call *c, const struct problem *p, struct str headers);
 /* The same with a constant text. */
 void call_refuse(struct call *c, int status, const char *text);
 /* 405 with Allow. */

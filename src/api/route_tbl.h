@@ -8,10 +8,10 @@
 #define API_ROUTE_TBL_H
 
 #define ROUTE_TABLE(X)                                                                           \
-	X(POST, "/v2/publish/{destination...}", h_publish, WRITE, MESSAGE, "publish a message")  \
-	X(POST, "/v2/enqueue/{queue}/{destination...}", h_publish_enqueue, WRITE, MESSAGE,       \
+	X(POST, "/v2/publish/{destination...}", h_publish, SEND, MESSAGE, "publish a message")   \
+	X(POST, "/v2/enqueue/{queue}/{destination...}", h_publish_enqueue, SEND, MESSAGE,        \
 	  "publish a message through a queue")                                                   \
-	X(POST, "/v2/batch", h_batch, WRITE, BATCH, "publish several messages")                  \
+	X(POST, "/v2/batch", h_batch, SEND, BATCH, "publish several messages")                   \
 	X(GET, "/v2/messages/{id}", h_messages_get, READ, SMALL, "one message")                  \
 	X(DELETE, "/v2/messages/{id}", h_messages_cancel_one, WRITE, SMALL, "cancel a message")  \
 	X(DELETE, "/v2/messages", h_messages_cancel, WRITE, SMALL, "cancel by ids or filter")    \

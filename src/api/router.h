@@ -29,6 +29,7 @@ enum route_scope {
 	ROUTE_OPEN,  /* anybody, without a token */
 	ROUTE_READ,  /* either token */
 	ROUTE_WRITE, /* the full token only */
+	ROUTE_SEND,  /* the same, and not counted against the burst limit (burst.h) */
 };
 
 /* How long a body may be. */

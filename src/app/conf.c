@@ -5,20 +5,36 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "core/user.h"
 
 enum conf_kind { CONF_INT, CONF_TEXT, CONF_BOOL };
+enum { CONF_COMMANDS_N = CONF_USERS + 1 };
+
+/* Of a command; env is NULL when it has no such setting, and empty when no variable gives it. */
+struct conf_use {
+	const char *env, *def;
+};
 
 struct conf_row {
 	enum conf_kind kind;
 	size_t offset;
-	const char *flag, *env, *def, *help;
+	const char *flag;
+	struct conf_use use[CONF_COMMANDS_N];
+	const char *help;
 };
 
+#define ON(env, def) { env, def }
+#define OFF { NULL, NULL }
+
 static const struct conf_row rows[] = {
-#define X(kind, field, flag, env, def, help) \
-	{ CONF_##kind, offsetof(struct conf, field), flag, env, def, help },
+#define X(kind, field, flag, dev, serve, users, help) \
+	{ CONF_##kind, offsetof(struct conf, field), flag, { dev, serve, users }, help },
 	CONF_TABLE(X)
+#undef X
+};
+
+static const char *const command_names[] = {
+#define X(name, text) text,
+	CONF_COMMANDS(X)
 #undef X
 };
 
@@ -60,27 +76,25 @@ static bool set_value(struct conf *c, const struct conf_row *row, const char *va
 	return true;
 }
 
-static bool set_defaults(struct conf *c, char ret_error[256])
+static bool set_default(struct conf *c, const struct conf_row *row, char ret_error[256])
 {
-	for (size_t i = 0; i < countof(rows); i++) {
-		const char *env = getenv(rows[i].env);
+	const struct conf_use *use = &row->use[c->command];
+	const char *env;
 
-		if (*rows[i].def != '\0' &&
-		    !set_value(c, &rows[i], rows[i].def, rows[i].flag, ret_error))
-			return false;
-		if (rows[i].kind == CONF_TEXT && *rows[i].def == '\0')
-			*(const char **)((char *)c + rows[i].offset) = "";
-		if (env != NULL && *env != '\0' &&
-		    !set_value(c, &rows[i], env, rows[i].env, ret_error))
-			return false;
-	}
-	return true;
+	if (row->kind == CONF_TEXT)
+		*(const char **)((char *)c + row->offset) = "";
+	if (use->env == NULL)
+		return true;
+	if (*use->def != '\0' && !set_value(c, row, use->def, row->flag, ret_error))
+		return false;
+	env = *use->env != '\0' ? getenv(use->env) : NULL;
+	return env == NULL || *env == '\0' || set_value(c, row, env, use->env, ret_error);
 }
 
-static const struct conf_row *find_row(struct str name)
+static const struct conf_row *find_row(const struct conf *c, struct str name)
 {
 	for (size_t i = 0; i < countof(rows); i++) {
-		if (str_eq(str_c(rows[i].flag), name))
+		if (rows[i].use[c->command].env != NULL && str_eq(str_c(rows[i].flag), name))
 			return &rows[i];
 	}
 	return NULL;
@@ -96,10 +110,10 @@ static int take_flag(struct conf *c, int left, char **arg, char ret_error[256])
 
 	rest = str_from(rest, str_starts(rest, STR("--")) ? 2 : 1);
 	name = str_cut(&rest, '=');
-	row = arg[0][0] == '-' ? find_row(name) : NULL;
+	row = arg[0][0] == '-' ? find_row(c, name) : NULL;
 	if (row == NULL) {
-		snprintf(ret_error, 256, "unknown flag '%.100s'; 'qstash dev --help' lists them",
-			 arg[0]);
+		snprintf(ret_error, 256, "unknown flag '%.100s'; 'qstash %s --help' lists them",
+			 arg[0], command_names[c->command]);
 		return 0;
 	}
 	if (equals != NULL)
@@ -113,21 +127,13 @@ static int take_flag(struct conf *c, int left, char **arg, char ret_error[256])
 	return set_value(c, row, arg[1], arg[0], ret_error) ? 2 : 0;
 }
 
-static bool check_values(struct conf *c, char ret_error[256])
+static bool check_server_values(struct conf *c, char ret_error[256])
 {
-	if (c->log_port == 0 && c->port != 0)
+	if (c->command == CONF_DEV && c->log_port == 0 && c->port != 0)
 		c->log_port = c->port + 1;
 	if (c->port > 65535 || c->log_port > 65535) {
-		snprintf(ret_error, 256,
-			 "-port and -log-port must be at most 65535 (log-port is port + 1 unless "
-			 "given)");
-		return false;
-	}
-	if (plan_find(str_c(c->quota)) == NULL) {
-		snprintf(ret_error, 256,
-			 "-quota: '%.60s' is no plan; use free, payg, pro, fixed1m, fixed10m or "
-			 "enterprise",
-			 c->quota);
+		snprintf(ret_error, 256, "-port and -log-port must be at most 65535%s",
+			 c->command == CONF_DEV ? " (log-port is port + 1 unless given)" : "");
 		return false;
 	}
 	if (c->deliveries < 1 || c->deliveries > 100000 || c->memory_mb < 1 ||
@@ -135,39 +141,57 @@ static bool check_values(struct conf *c, char ret_error[256])
 		snprintf(ret_error, 256, "-deliveries must be 1 to 100000, -memory 1 to 1048576");
 		return false;
 	}
+	if (*c->admin_token != '\0' && strlen(c->admin_token) < CONF_ADMIN_TOKEN_MIN) {
+		snprintf(ret_error, 256,
+			 "-admin-token (QSTASH_ADMIN_TOKEN) must have at least %d characters; "
+			 "'openssl rand "
+			 "-hex 32' makes one",
+			 CONF_ADMIN_TOKEN_MIN);
+		return false;
+	}
 	return true;
 }
 
-bool conf_parse(int argc, char **argv, struct conf *ret_conf, char ret_error[256])
+static bool is_help(const char *arg)
 {
-	struct conf c = { 0 };
+	return strcmp(arg, "--help") == 0 || strcmp(arg, "-help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+bool conf_parse(enum conf_command command, int argc, char **argv, struct conf *ret_conf,
+		char ret_error[256])
+{
+	struct conf c = { .command = command };
 	int used;
 
-	if (!set_defaults(&c, ret_error))
-		return false;
+	for (size_t i = 0; i < countof(rows); i++) {
+		if (!set_default(&c, &rows[i], ret_error))
+			return false;
+	}
 	for (int i = 0; i < argc; i += used) {
 		used = 1;
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-help") == 0 ||
-		    strcmp(argv[i], "-h") == 0)
+		if (is_help(argv[i]))
 			c.help = true;
+		else if (command == CONF_USERS && argv[i][0] != '-' && c.args < CONF_ARGS_MAX)
+			c.arg[c.args++] = argv[i];
 		else if ((used = take_flag(&c, argc - i, argv + i, ret_error)) == 0)
 			return false;
 	}
-	if (!check_values(&c, ret_error))
+	if (command != CONF_USERS && !check_server_values(&c, ret_error))
 		return false;
 	*ret_conf = c;
 	return true;
 }
 
-void conf_print_help(void)
+void conf_print_flags(enum conf_command command)
 {
-	printf("Usage: qstash dev [flags]\n\n"
-	       "Runs the server for development: four fixed test users, loopback destinations "
-	       "allowed.\n\n");
 	for (size_t i = 0; i < countof(rows); i++) {
+		const struct conf_use *use = &rows[i].use[command];
+
+		if (use->env == NULL)
+			continue;
 		printf("  -%-14s %s", rows[i].flag, rows[i].help);
-		if (*rows[i].def != '\0')
-			printf(" (default %s)", rows[i].def);
-		printf(" [%s]\n", rows[i].env);
+		if (*use->def != '\0')
+			printf(" (default %s)", use->def);
+		printf(*use->env != '\0' ? " [%s]\n" : "\n", use->env);
 	}
 }

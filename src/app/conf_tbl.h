@@ -1,27 +1,51 @@
-/* conf_tbl.h - every setting: its flag, its environment variable, its default and what it does.
+/* conf_tbl.h - every setting: its flag, and per command its environment variable and its default; and what it does.
  *
  * The same rows parse the command line, read the environment and print the help. A flag is written with one
  * dash or two, its value after '=' or a space.
  *
- *	X(kind, field, flag, environment, default, help)
+ *	X(kind, field, flag, dev, serve, users, help), each command ON(environment, default) or OFF, as conf.c has them
  */
 #ifndef APP_CONF_TBL_H
 #define APP_CONF_TBL_H
 
+#define CONF_COMMANDS(X) X(DEV, "dev") X(SERVE, "serve") X(USERS, "users")
+
 /* clang-format off */
-#define CONF_TABLE(X)                                                                                             \
-	X(INT,  port,          "port",          "QSTASH_DEV_PORT",     "8080",      "port of the API")             \
-	X(INT,  log_port,      "log-port",      "QSTASH_DEV_LOG_PORT", "",          "port of the log server (default: port + 1)") \
-	X(TEXT, quota,         "quota",         "QSTASH_DEV_QUOTA",    "payg",      "plan whose limits apply: free, payg, pro, fixed1m, fixed10m, enterprise") \
-	X(TEXT, host,          "host",          "QSTASH_HOST",         "127.0.0.1", "address to listen on")        \
-	X(TEXT, data_dir,      "data-dir",      "QSTASH_DATA_DIR",     "",          "where state is kept (default: $XDG_DATA_HOME/qstash)") \
-	X(BOOL, ephemeral,     "ephemeral",     "QSTASH_EPHEMERAL",    "false",     "keep nothing: state lives in a temporary directory that goes at exit") \
-	X(TEXT, ca_file,       "ca-file",       "SSL_CERT_FILE",       "",          "trusted roots for https destinations (PEM; default: the system's)") \
-	X(BOOL, allow_private, "allow-private", "QSTASH_ALLOW_PRIVATE", "true",     "deliver to loopback and private addresses") \
-	X(TEXT, region,        "region",        "QSTASH_DEV_REGION",   "",          "value of the Upstash-Region header of deliveries") \
-	X(INT,  grace_s,       "grace",         "QSTASH_GRACE",        "5",         "seconds that running deliveries get to end when the server stops") \
-	X(INT,  deliveries,    "deliveries",    "QSTASH_DELIVERIES",   "4096",      "most deliveries running at once") \
-	X(INT,  memory_mb,     "memory",        "QSTASH_MEMORY",       "32",        "MiB of messages held for delivery; what is above waits in the store")
+#define CONF_TABLE(X)                                                                                                \
+	X(INT,  port, "port", ON("QSTASH_DEV_PORT", "8080"), ON("QSTASH_PORT", "8080"), OFF,                          \
+	  "port of the API")                                                                                          \
+	X(INT,  log_port, "log-port", ON("QSTASH_DEV_LOG_PORT", ""), ON("QSTASH_LOG_PORT", ""), OFF,                  \
+	  "port of the log server (dev: port + 1 unless given; serve: none unless given)")                            \
+	X(TEXT, quota, "quota", ON("QSTASH_DEV_QUOTA", "payg"), OFF, OFF,                                             \
+	  "plan whose limits apply to all: free, payg, pro, fixed1m, fixed10m, enterprise, or one of -plans")         \
+	X(TEXT, plans, "plans", ON("QSTASH_PLANS", ""), ON("QSTASH_PLANS", ""), OFF,                                  \
+	  "file of plans (JSON, see docs/users.md) that changes and adds to the built-in ones")                       \
+	X(TEXT, host, "host", ON("QSTASH_HOST", "127.0.0.1"), ON("QSTASH_HOST", "127.0.0.1"), OFF,                    \
+	  "address to listen on")                                                                                     \
+	X(TEXT, data_dir, "data-dir", ON("QSTASH_DATA_DIR", ""), ON("QSTASH_DATA_DIR", ""), ON("QSTASH_DATA_DIR", ""), \
+	  "where state is kept (default: $XDG_DATA_HOME/qstash for dev, $XDG_DATA_HOME/qstash-server otherwise)")     \
+	X(BOOL, ephemeral, "ephemeral", ON("QSTASH_EPHEMERAL", "false"), OFF, OFF,                                    \
+	  "keep nothing: state lives in a temporary directory that goes at exit")                                     \
+	X(TEXT, ca_file, "ca-file", ON("SSL_CERT_FILE", ""), ON("SSL_CERT_FILE", ""), ON("SSL_CERT_FILE", ""),        \
+	  "trusted roots for https (PEM; default: the system's)")                                                     \
+	X(BOOL, allow_private, "allow-private", ON("QSTASH_ALLOW_PRIVATE", "true"), ON("QSTASH_ALLOW_PRIVATE", "false"), OFF, \
+	  "deliver to loopback and private addresses")                                                                \
+	X(TEXT, region, "region", ON("QSTASH_DEV_REGION", ""), ON("QSTASH_REGION", ""), OFF,                          \
+	  "value of the Upstash-Region header of deliveries")                                                         \
+	X(INT,  grace_s, "grace", ON("QSTASH_GRACE", "5"), ON("QSTASH_GRACE", "30"), OFF,                             \
+	  "seconds that running deliveries get to end when the server stops")                                         \
+	X(INT,  deliveries, "deliveries", ON("QSTASH_DELIVERIES", "4096"), ON("QSTASH_DELIVERIES", "4096"), OFF,      \
+	  "most deliveries running at once")                                                                          \
+	X(INT,  memory_mb, "memory", ON("QSTASH_MEMORY", "32"), ON("QSTASH_MEMORY", "128"), OFF,                      \
+	  "MiB of messages held for delivery; what is above waits in the store")                                      \
+	X(TEXT, admin_token, "admin-token", ON("QSTASH_ADMIN_TOKEN", ""), ON("QSTASH_ADMIN_TOKEN", ""), ON("QSTASH_ADMIN_TOKEN", ""), \
+	  "token of the admin API, at least 24 characters; without one it is off (better given by the variable: others can see flags)") \
+	X(TEXT, url, "url", OFF, OFF, ON("QSTASH_ADMIN_URL", ""),                                                     \
+	  "a server elsewhere, asked with -admin-token; default: the one that runs on the data directory")            \
+	X(TEXT, plan, "plan", OFF, OFF, ON("", "payg"), "create: the user's plan")                                    \
+	X(BOOL, json, "json", OFF, OFF, ON("", "false"), "print the answer as JSON")                                  \
+	X(BOOL, yes, "yes", OFF, OFF, ON("", "false"), "delete: I mean it")                                           \
+	X(BOOL, remove, "remove", OFF, OFF, ON("", "false"), "read-only-token: take it away")
 /* clang-format on */
 
 #endif

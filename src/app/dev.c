@@ -2,42 +2,10 @@
 
 #include <stdio.h>
 
+#include "app/dev_users.h"
+#include "app/plans.h"
 #include "app/server.h"
 #include "base/check.h"
-
-/* Public constants of the development server (spec 8.4): never to be had in production. */
-static const struct user users[] = {
-	{
-		.id = { "defaultUser", 11 },
-		.token = { "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0"
-			   "=",
-			   72 },
-		.key_current = { "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r", 32 },
-		.key_next = { "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs", 32 },
-		.plan = { "payg", 4 },
-	},
-	{
-		.id = { "testUser1", 9 },
-		.token = { "eyJVc2VySUQiOiJ0ZXN0VXNlcjEiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9", 64 },
-		.key_current = { "sig_7GVPjvuwsfqF65iC8fSrs1dfYruM", 32 },
-		.key_next = { "sig_5NoELc3EFnZn4DVS5bDs2Nk4b7Ua", 32 },
-		.plan = { "payg", 4 },
-	},
-	{
-		.id = { "testUser2", 9 },
-		.token = { "eyJVc2VySUQiOiJ0ZXN0VXNlcjIiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9", 64 },
-		.key_current = { "sig_6jWGaWRxHsw4vMSPJprXadyvrybF", 32 },
-		.key_next = { "sig_7qHbvhmahe5GwfePDiS5Lg3pi6Qx", 32 },
-		.plan = { "payg", 4 },
-	},
-	{
-		.id = { "testUser3", 9 },
-		.token = { "eyJVc2VySUQiOiJ0ZXN0VXNlcjMiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9", 64 },
-		.key_current = { "sig_5T8FcSsynBjn9mMLBsXhpacRovJf", 32 },
-		.key_next = { "sig_7GFR4YaDshFcqsxWRZpRB161jguD", 32 },
-		.plan = { "payg", 4 },
-	},
-};
 
 /* The first line and the names are what the published SDK and people's scripts look for (spec 8.2). */
 static void print_banner(const struct server *s, const struct conf *conf)
@@ -60,35 +28,68 @@ static void print_banner(const struct server *s, const struct conf *conf)
 	       "  -H 'Authorization: Bearer %s'\n"
 	       "\n"
 	       "Documentation: README.md and docs/\n",
-	       port, port, users[0].token.p, users[0].key_current.p, users[0].key_next.p,
-	       server_log_port(s), conf->quota, server_data_dir(s),
-	       conf->ephemeral ? " (goes at exit)" : "", port, users[0].token.p);
+	       port, port, dev_users[0].token.p, dev_users[0].key_current.p,
+	       dev_users[0].key_next.p, server_log_port(s), conf->quota, server_data_dir(s),
+	       conf->ephemeral ? " (goes at exit)" : "", port, dev_users[0].token.p);
 	fflush(stdout);
 }
 
-int dev_main(int argc, char **argv)
+/* Calls per second are not limited: a test suite is faster than anybody in production. */
+static int run(const struct conf *conf, const struct plans *plans, const struct plan *quota)
 {
-	char error[256] = "";
+	char error[SERVER_ERROR_BYTES] = "";
+	struct plan plan = *quota;
 	struct server *s;
-	struct conf conf;
 
-	if (!conf_parse(argc, argv, &conf, error)) {
-		fprintf(stderr, "qstash: %s\n", error);
-		return 2;
-	}
-	if (conf.help) {
-		conf_print_help();
-		return 0;
-	}
-	for (size_t i = 0; i < countof(users); i++)
-		check(users[i].token.p[users[i].token.n] == '\0');
-	s = server_open(&conf, users, countof(users), error);
+	plan.burst_per_s = 0;
+	s = server_open(
+		&(struct server_settings){
+			.conf = conf,
+			.plans = plans,
+			.plan = &plan,
+			.user = dev_users,
+			.users = DEV_USERS,
+			.cors = true,
+		},
+		error);
 	if (s == NULL) {
 		fprintf(stderr, "qstash: %s\n", error);
 		return 1;
 	}
-	print_banner(s, &conf);
+	print_banner(s, conf);
 	server_run(s);
 	server_close(s);
 	return 0;
+}
+
+int dev_main(int argc, char **argv)
+{
+	char error[PLANS_ERROR_BYTES] = "";
+	const struct plan *plan;
+	struct plans plans;
+	struct arena arena;
+	struct conf conf;
+	int status = 2;
+
+	if (!conf_parse(CONF_DEV, argc, argv, &conf, error)) {
+		fprintf(stderr, "qstash: %s\n", error);
+		return 2;
+	}
+	if (conf.help) {
+		puts("Usage: qstash dev [flags]\n\n"
+		     "Runs the server for development: four fixed test users, private "
+		     "destinations allowed.\n");
+		conf_print_flags(CONF_DEV);
+		return 0;
+	}
+	for (size_t i = 0; i < DEV_USERS; i++)
+		check(dev_users[i].token.p[dev_users[i].token.n] == '\0');
+	arena_init(&arena);
+	if (plans_load(&arena, conf.plans, &plans, error) &&
+	    plans_choose(&plans, conf.quota, &plan, error))
+		status = run(&conf, &plans, plan);
+	else
+		fprintf(stderr, "qstash: %s\n", error);
+	arena_done(&arena);
+	return status;
 }

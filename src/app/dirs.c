@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/str.h"
 
 char *dirs_join(const char *dir, const char *name)
 {
@@ -33,13 +34,21 @@ static bool make_dirs(char *path)
 	return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
 
-static char *default_dir(void)
+/* The development server has one of its own, for its users are public. */
+static char *default_dir(enum conf_command command)
 {
 	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+	const char *name = command == CONF_DEV ? "qstash" : "qstash-server";
+	char *share, *path;
 
 	if (data != NULL && *data == '/')
-		return dirs_join(data, "qstash");
-	return home != NULL && *home == '/' ? dirs_join(home, ".local/share/qstash") : NULL;
+		return dirs_join(data, name);
+	if (home == NULL || *home != '/')
+		return NULL;
+	share = dirs_join(home, ".local/share");
+	path = dirs_join(share, name);
+	free(share);
+	return path;
 }
 
 static char *temporary_dir(void)
@@ -53,19 +62,21 @@ static char *temporary_dir(void)
 	return NULL;
 }
 
-char *dirs_data(const char *wanted, bool ephemeral, char ret_error[256])
+char *dirs_find(const struct conf *conf)
 {
-	char *path;
+	return *conf->data_dir != '\0' ? str_dup(str_c(conf->data_dir))
+				       : default_dir(conf->command);
+}
 
-	if (ephemeral)
-		path = temporary_dir();
-	else
-		path = *wanted != '\0' ? strdup(wanted) : default_dir();
+char *dirs_data(const struct conf *conf, char ret_error[256])
+{
+	char *path = conf->ephemeral ? temporary_dir() : dirs_find(conf);
+
 	if (path == NULL) {
 		snprintf(ret_error, 256, "no data directory: give one with -data-dir");
 		return NULL;
 	}
-	if (!ephemeral && !make_dirs(path)) {
+	if (!conf->ephemeral && !make_dirs(path)) {
 		snprintf(ret_error, 256, "cannot create the data directory %.150s (-data-dir): %s",
 			 path, strerror(errno));
 		free(path);

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "app/dirs.h"
+#include "app/retention.h"
 #include "app/zone.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -22,12 +23,14 @@
 enum { START_MS_MAX = 10 * 1000, LOG_TICK_MS = 60 * 1000, LOG_BACKLOG_BYTES = 4 * 1024 * 1024 };
 
 struct server {
-	struct conf conf;
+	struct server_settings set;
+	const struct conf *conf;
 	char *dir;
 	struct loop *loop;
 	struct loop_bell *store_bell, *logs_bell;
 	struct sqlite_db *db;
 	struct store *store;
+	struct retention *retention;
 	struct logs *logs;
 	struct courier *courier;
 	struct engine *engine;
@@ -101,7 +104,7 @@ static uint64_t sink_committed(void *arg)
 
 /* ---- opening ---------------------------------------------------------------------------------------- */
 
-static bool open_store(struct server *s, char ret_error[256])
+static bool open_store(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
 	char *path = dirs_join(s->dir, "qstash.db");
 	int64_t now_ms = loop_wall_ms(s->loop);
@@ -110,7 +113,7 @@ static bool open_store(struct server *s, char ret_error[256])
 		&(struct sqlite_settings){
 			.path = path,
 			.threaded = true,
-			.ephemeral = s->conf.ephemeral,
+			.ephemeral = s->conf->ephemeral,
 			.wake = ring,
 			.wake_arg = &s->store_bell,
 		},
@@ -122,15 +125,14 @@ static bool open_store(struct server *s, char ret_error[256])
 	return true;
 }
 
-/* The plan is the same for all users in this shape. */
-static int64_t retention_s(void *arg, struct str user)
+static void account_told(void *arg, const struct account *a)
 {
-	const struct plan *plan = arg;
+	struct server *s = arg;
 
-	return plan->log_retention_s;
+	retention_set(s->retention, a->user.id, a->plan->log_retention_s);
 }
 
-static bool open_logs(struct server *s, const struct plan *plan, char ret_error[256])
+static bool open_logs(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
 	char *path = dirs_join(s->dir, "logs");
 
@@ -138,10 +140,10 @@ static bool open_logs(struct server *s, const struct plan *plan, char ret_error[
 		&(struct logs_settings){
 			.dir = path,
 			.threaded = true,
-			.ephemeral = s->conf.ephemeral,
+			.ephemeral = s->conf->ephemeral,
 			.backlog_bytes_max = LOG_BACKLOG_BYTES,
-			.retention_s = retention_s,
-			.retention_arg = (void *)(uintptr_t)plan,
+			.retention_s = retention_of,
+			.retention_arg = s->retention,
 			.wake = ring,
 			.wake_arg = &s->logs_bell,
 		},
@@ -150,18 +152,19 @@ static bool open_logs(struct server *s, const struct plan *plan, char ret_error[
 	return s->logs != NULL;
 }
 
-static bool open_courier(struct server *s, char ret_error[256])
+static bool open_courier(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
-	s->courier = curl_courier_open(s->loop,
-				       &(struct curl_courier_settings){
-					       .guard = { .allow_private = s->conf.allow_private },
-					       .ca_file = *s->conf.ca_file ? s->conf.ca_file : NULL,
-				       },
-				       ret_error);
+	s->courier =
+		curl_courier_open(s->loop,
+				  &(struct curl_courier_settings){
+					  .guard = { .allow_private = s->conf->allow_private },
+					  .ca_file = *s->conf->ca_file ? s->conf->ca_file : NULL,
+				  },
+				  ret_error);
 	return s->courier != NULL;
 }
 
-static void open_engine(struct server *s, const struct plan *plan)
+static void open_engine(struct server *s)
 {
 	uint64_t seed;
 
@@ -176,41 +179,47 @@ static void open_engine(struct server *s, const struct plan *plan)
 		.clock_arg = s->loop,
 		.secret = secret,
 		.zone = zone_read,
-		.region = str_c(s->conf.region),
-		.deliveries_max = (int)s->conf.deliveries,
-		.memory_max = (size_t)s->conf.memory_mb * 1024 * 1024,
-		.plan = plan,
+		.region = str_c(s->conf->region),
+		.deliveries_max = (int)s->conf->deliveries,
+		.memory_max = (size_t)s->conf->memory_mb * 1024 * 1024,
+		.plans = s->set.plans,
+		.plan = s->set.plan,
+		.on_account = account_told,
+		.on_account_arg = s,
 	});
 	s->api = api_new(&(struct api_settings){
 		.engine = s->engine,
 		.logs = s->logs,
 		.loop = s->loop,
-		.plan = plan,
-		.cors = true,
+		.cors = s->set.cors,
 	});
 }
 
 static struct httpd *listen_on(struct server *s, int64_t port, char ret_error[200])
 {
 	return httpd_open(s->loop,
-			  &(struct httpd_settings){ .host = s->conf.host, .port = (int)port },
+			  &(struct httpd_settings){ .host = s->conf->host, .port = (int)port },
 			  api_ops(), s->api, ret_error);
 }
 
 /* The listeners come last, so that whoever connects finds the users loaded; but a taken port should be told
  * before anything is written. */
-static bool open_listeners(struct server *s, char ret_error[256])
+static bool open_listeners(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
 	char why[200];
 
-	s->http = listen_on(s, s->conf.port, why);
+	s->http = listen_on(s, s->conf->port, why);
 	if (s->http == NULL) {
-		snprintf(ret_error, 256, "cannot listen; choose another -port: %s", why);
+		snprintf(ret_error, SERVER_ERROR_BYTES, "cannot listen; choose another -port: %s",
+			 why);
 		return false;
 	}
-	s->log_http = listen_on(s, s->conf.log_port, why);
+	if (s->conf->command == CONF_SERVE && s->conf->log_port == 0)
+		return true;
+	s->log_http = listen_on(s, s->conf->log_port, why);
 	if (s->log_http == NULL)
-		snprintf(ret_error, 256, "cannot listen; choose another -log-port: %s", why);
+		snprintf(ret_error, SERVER_ERROR_BYTES,
+			 "cannot listen; choose another -log-port: %s", why);
 	return s->log_http != NULL;
 }
 
@@ -239,54 +248,85 @@ static bool turn_until(struct server *s, const bool *flag)
 	return *flag;
 }
 
-static bool ensure_user(struct server *s, const struct user *u, char ret_error[256])
+static bool ensure_user(struct server *s, const struct user *u, char ret_error[SERVER_ERROR_BYTES])
 {
 	bool done = false;
 	struct account_op op = { .done = account_ensured, .arg = &done };
 
 	engine_account_ensure(s->engine, u, &op);
 	if (!turn_until(s, &done) || op.problem.status != 0) {
-		snprintf(ret_error, 256, "cannot store user %.60s: %.150s", u->id.p,
+		snprintf(ret_error, SERVER_ERROR_BYTES, "cannot store user %.60s: %.150s", u->id.p,
 			 op.problem.text);
 		return false;
 	}
 	return true;
 }
 
-static bool start(struct server *s, const struct user *users, size_t n, char ret_error[256])
+/* Nobody who knows the public constants may get in. */
+static bool has_public_user(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
+	for (size_t i = 0; i < s->set.forbidden; i++) {
+		const struct user *u = &s->set.forbid[i];
+		const struct account *a = engine_account(s->engine, u->id);
+
+		if (a == NULL || (!str_eq(a->user.token, u->token) &&
+				  !str_eq(a->user.key_current, u->key_current) &&
+				  !str_eq(a->user.key_current, u->key_next) &&
+				  !str_eq(a->user.key_next, u->key_next)))
+			continue;
+		snprintf(ret_error, SERVER_ERROR_BYTES,
+			 "the data directory %.200s has been used by 'qstash dev': anybody knows "
+			 "the token "
+			 "and the signing keys of its user %.60s. Give another one with -data-dir, "
+			 "or, "
+			 "while 'qstash dev' runs on it, remove its users with 'qstash users "
+			 "delete'",
+			 s->dir, u->id.p);
+		return true;
+	}
+	return false;
+}
+
+static bool start(struct server *s, char ret_error[SERVER_ERROR_BYTES])
+{
+	const struct problem *p = engine_problem(s->engine);
+
 	engine_start(s->engine, set_flag, &s->ready);
 	if (!turn_until(s, &s->ready)) {
-		snprintf(ret_error, 256, "the store did not answer within %d s",
+		snprintf(ret_error, SERVER_ERROR_BYTES, "the store did not answer within %d s",
 			 START_MS_MAX / 1000);
 		return false;
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (!ensure_user(s, &users[i], ret_error))
+	if (p->status != 0) {
+		snprintf(ret_error, SERVER_ERROR_BYTES, "%s; -plans gives them", p->text);
+		return false;
+	}
+	for (size_t i = 0; i < s->set.users; i++) {
+		if (!ensure_user(s, &s->set.user[i], ret_error))
 			return false;
 	}
-	return true;
+	return !has_public_user(s, ret_error);
 }
 
-struct server *server_open(const struct conf *conf, const struct user *users, size_t n,
-			   char ret_error[256])
+struct server *server_open(const struct server_settings *settings,
+			   char ret_error[SERVER_ERROR_BYTES])
 {
-	const struct plan *plan = plan_find(str_c(conf->quota));
 	struct server *s = xcalloc(1, sizeof(*s));
 
-	check(plan != NULL);
-	s->conf = *conf;
+	s->set = *settings;
+	s->conf = settings->conf;
 	s->loop = loop_new();
 	s->store_bell = loop_bell_new(s->loop, poll_store, s);
 	s->logs_bell = loop_bell_new(s->loop, poll_logs, s);
-	s->dir = dirs_data(conf->data_dir, conf->ephemeral, ret_error);
-	if (s->dir == NULL || !open_store(s, ret_error) || !open_logs(s, plan, ret_error) ||
+	s->retention = retention_new();
+	s->dir = dirs_data(s->conf, ret_error);
+	if (s->dir == NULL || !open_store(s, ret_error) || !open_logs(s, ret_error) ||
 	    !open_courier(s, ret_error)) {
 		server_close(s);
 		return NULL;
 	}
-	open_engine(s, plan);
-	if (!start(s, users, n, ret_error) || !open_listeners(s, ret_error)) {
+	open_engine(s);
+	if (!start(s, ret_error) || !open_listeners(s, ret_error)) {
 		server_close(s);
 		return NULL;
 	}
@@ -301,7 +341,7 @@ int server_port(const struct server *s)
 
 int server_log_port(const struct server *s)
 {
-	return httpd_port(s->log_http);
+	return s->log_http != NULL ? httpd_port(s->log_http) : 0;
 }
 
 const char *server_data_dir(const struct server *s)
@@ -330,10 +370,13 @@ static void stop(void *arg)
 		return;
 	}
 	s->stopping = true;
-	s->draining = 3;
+	s->draining = 2;
 	httpd_drain(s->http, part_at_rest, s);
-	httpd_drain(s->log_http, part_at_rest, s);
-	engine_stop(s->engine, s->conf.grace_s * 1000, part_at_rest, s);
+	if (s->log_http != NULL) {
+		s->draining++;
+		httpd_drain(s->log_http, part_at_rest, s);
+	}
+	engine_stop(s->engine, s->conf->grace_s * 1000, part_at_rest, s);
 }
 
 void server_run(struct server *s)
@@ -363,7 +406,8 @@ void server_close(struct server *s)
 	if (s->db != NULL)
 		sqlite_db_close(s->db);
 	loop_free(s->loop);
-	if (s->conf.ephemeral && s->dir != NULL)
+	retention_free(s->retention);
+	if (s->conf->ephemeral && s->dir != NULL)
 		dirs_remove(s->dir);
 	free(s->dir);
 	free(s);

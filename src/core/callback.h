@@ -8,7 +8,7 @@
 
 #include "core/outcome.h"
 #include "core/settle.h"
-#include "core/user.h"
+#include "core/plan.h"
 
 struct callback_source {
 	const struct msg *msg;

@@ -17,7 +17,7 @@
 #include "base/compiler.h"
 #include "base/problem.h"
 #include "core/msg.h"
-#include "core/user.h"
+#include "core/plan.h"
 
 enum options_use {
 	OPTIONS_PUBLISH,

@@ -1,7 +1,6 @@
 #include "core/user.h"
 
 #include "base/codec.h"
-#include "core/plan_tbl.h"
 
 /* Never renumbered: stored documents carry them. */
 enum user_tag {
@@ -13,22 +12,6 @@ enum user_tag {
 	USER_PLAN,
 	USER_CREATED,
 };
-
-const struct plan *plan_at(size_t index)
-{
-	return index < countof(plan_table) ? &plan_table[index] : NULL;
-}
-
-const struct plan *plan_find(struct str name)
-{
-	if (str_eq(name, STR("pro")))
-		name = STR("fixed1m");
-	for (size_t i = 0; i < countof(plan_table); i++) {
-		if (str_eq(plan_table[i].name, name))
-			return &plan_table[i];
-	}
-	return NULL;
-}
 
 void user_encode(struct buf *out, const struct user *u)
 {

@@ -1,4 +1,4 @@
-/* user.h - a user and the plan that bounds it (spec 1.2, 7.2, 9.1).
+/* user.h - a user (spec 1.2, 7.2); plan.h has what bounds it.
  */
 #ifndef CORE_USER_H
 #define CORE_USER_H
@@ -7,27 +7,6 @@
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/str.h"
-
-/* Limits of a plan. 0 means no limit unless said. */
-struct plan {
-	struct str name;          /* "free", "payg", "fixed1m", "fixed10m", "enterprise" */
-	int64_t messages_per_day; /* hard on free, soft on the others */
-	bool messages_per_day_hard;
-	int64_t bandwidth_per_month_bytes; /* soft */
-	int64_t message_bytes_max;
-	int64_t topics_max, endpoints_max; /* URL groups, endpoints in one */
-	int64_t delay_max_s;
-	int64_t timeout_max_s; /* longest HTTP response time; never 0 */
-	int64_t retries_max;
-	int64_t dlq_retention_s, log_retention_s;
-	int64_t schedules_max, queues_max, queue_parallelism_max;
-	int64_t parallelism_max; /* deliveries running at once */
-	int64_t burst_per_s;     /* management calls per second */
-};
-
-/* The built-in plan with that name; NULL when there is none. "pro" is an old name of fixed1m. */
-const struct plan *plan_find(struct str name);
-const struct plan *plan_at(size_t index); /* NULL past the end */
 
 struct user {
 	struct str id;

@@ -17,7 +17,7 @@ enum { USER_BYTES_MAX = 64 * 1024 };
 
 const struct plan *accounts_plan(const struct engine *e, const struct account *a)
 {
-	return e->set.plan != NULL ? e->set.plan : a->plan;
+	return a->plan;
 }
 
 struct account *engine_account(struct engine *e, struct str user_id)
@@ -79,10 +79,14 @@ static struct account *take_over(struct engine *e, struct str id, struct str val
 	a->version = version;
 	a->removed = false;
 	a->key = hmac_key_new(u.key_current);
-	a->plan = plan_find(u.plan);
-	if (a->plan == NULL)
-		a->plan = plan_at(0);
+	a->plan = e->set.plan != NULL ? e->set.plan : plan_in(e->set.plans, u.plan);
 	learn_keys(e, a);
+	if (a->plan == NULL)
+		problem_set(&e->problem, 500,
+			    "user %.*s has the plan '%.*s', which is not among the plans",
+			    STR_FMT(u.id), STR_FMT(u.plan));
+	else if (e->set.on_account != NULL)
+		e->set.on_account(e->set.on_account_arg, a);
 	return a;
 }
 
@@ -129,6 +133,11 @@ static void scan_page(struct engine *e)
 	e->account_scan.bytes_max = 16 * 1024 * 1024;
 	arena_init(&e->account_scan.arena);
 	engine_submit(e, &e->account_scan.req);
+}
+
+const struct problem *engine_problem(const struct engine *e)
+{
+	return &e->problem;
 }
 
 void accounts_load(struct engine *e)

@@ -19,11 +19,13 @@
 #include "core/filter.h"
 #include "core/group.h"
 #include "core/msg.h"
+#include "core/plan.h"
 #include "core/schedule.h"
 #include "core/user.h"
 #include "store/store.h"
 
 struct engine;
+struct account;
 struct courier;
 struct hmac_key;
 
@@ -57,15 +59,21 @@ struct engine_settings {
 	int deliveries_max; /* running at once in this process; default 4,096 */
 	size_t memory_max; /* bytes of messages held for delivery; default 128 MiB. As it fills, less
 				     * is claimed, down to nothing; publishing goes on */
-	const struct plan *plan; /* overrides the users' own plans when not NULL (dev's -quota) */
+	const struct plans *plans; /* those that users may have; NULL = the built-in ones */
+	const struct plan *plan;   /* overrides the users' own plans when not NULL (dev's -quota) */
+	/* A user is there, or has changed: its log, say, may be kept for another time. NULL: not told. */
+	void (*on_account)(void *arg, const struct account *a);
+	void *on_account_arg;
 };
 
 must_use struct engine *engine_new(const struct engine_settings *settings);
 /* After engine_stop's done, or to drop everything as a dying process would. The ports stay the caller's. */
 void engine_free(struct engine *e);
 
-/* Loads the users, then calls ready. Nothing else may be asked before. */
+/* Loads the users, then calls ready. Nothing else may be asked before. A problem then means that nothing else may
+ * be asked at all: a user has a plan that is not among the plans. */
 void engine_start(struct engine *e, void (*ready)(void *arg), void *arg);
+const struct problem *engine_problem(const struct engine *e);
 /* Does what is due. Returns the mono ms of the next wish (LOOP_NEVER as INT64_MAX). */
 int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms);
 /* Starts nothing new, lets running attempts finish for grace_ms, then hands back what is left; `done`
@@ -78,11 +86,12 @@ void engine_stop(struct engine *e, int64_t grace_ms, void (*done)(void *arg), vo
 struct account {
 	struct user user; /* strings in `record`, but for the id */
 	char *id;         /* of `user`; stays where it is, for requests under way point to it */
-	const struct plan *plan;
-	struct hmac_key *key; /* of user.key_current */
-	int64_t version;      /* of the stored document */
+	const struct plan *plan; /* its own, or what overrides it */
+	struct hmac_key *key;    /* of user.key_current */
+	int64_t version;         /* of the stored document */
 	struct buf record;
 	bool removed;
+	int64_t burst_second, burst_calls; /* the API's count of calls in that Unix second */
 };
 
 enum token_kind { TOKEN_NONE, TOKEN_FULL, TOKEN_READ_ONLY };

@@ -78,6 +78,7 @@ struct engine {
 	void (*ready)(void *arg);
 	void *ready_arg;
 	bool started;
+	struct problem problem; /* of the start */
 
 	struct list deliveries; /* SENDING */
 	struct list ask_again;  /* SETTLING or PUTTING, waiting to be submitted again */

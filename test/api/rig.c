@@ -36,6 +36,7 @@ struct rig {
 	struct courier_req *sent[SENT_MAX]; /* not answered yet */
 	size_t sent_n;
 	struct arena arena; /* the test thread's */
+	struct plan usual;  /* of all, unless the test gives another: payg without a burst limit */
 	bool ready, stopped;
 	_Atomic int64_t ahead_ms; /* of the engine's time of day */
 };
@@ -268,12 +269,11 @@ struct rig *rig_start(struct rig_settings set)
 	r->stop = loop_bell_new(r->loop, on_stop, r);
 	open_store(r, loop_wall_ms(r->loop));
 	open_logs(r);
-	open_engine(r, set.plan);
-	r->api = api_new(&(struct api_settings){ .engine = r->engine,
-						 .logs = r->logs,
-						 .loop = r->loop,
-						 .plan = set.plan,
-						 .cors = set.cors });
+	r->usual = *plan_find(STR("payg"));
+	r->usual.burst_per_s = 0;
+	open_engine(r, set.plan != NULL ? set.plan : &r->usual);
+	r->api = api_new(&(struct api_settings){
+		.engine = r->engine, .logs = r->logs, .loop = r->loop, .cors = set.cors });
 	loop_on_turn(r->loop, on_turn, r);
 	r->httpd = httpd_open(r->loop, &hs, api_ops(), r->api, error);
 	check(r->httpd != NULL);

@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/compiler.h"
 #include "base/json.h"
-#include "core/user.h"
+#include "core/plan.h"
 #include "net/web.h"
 
 #define RIG_TOKEN "full-token"

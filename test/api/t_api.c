@@ -1,5 +1,5 @@
 /* Transport: who may do what, which errors have which shape, limits on bodies, CORS, keys. */
-#include "core/user.h"
+#include "core/plan.h"
 #include "rig.h"
 #include "t.h"
 

@@ -1,5 +1,5 @@
 /* Enqueueing, and several messages in one call. */
-#include "core/user.h"
+#include "core/plan.h"
 #include "rig.h"
 #include "t.h"
 

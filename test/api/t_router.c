@@ -150,9 +150,26 @@ TEST(only_reading_is_open_to_the_read_only_token)
 	for (size_t i = 0; i < t.n; i++) {
 		const struct route *r = &t.v[i];
 
-		if (r->scope == ROUTE_WRITE)
+		if (r->scope != ROUTE_OPEN && r->scope != ROUTE_READ)
 			continue;
 		T_EQ_INT(r->method, ROUTE_GET);
 		T_CHECK(!str_starts(r->pattern, STR("/v2/keys")));
 	}
+}
+
+/* Spec 9.3: publish, enqueue and batch have no burst limit. */
+TEST(what_publishes_is_apart_from_the_burst_limit)
+{
+	struct route_table t = routes_table();
+	size_t n = 0;
+
+	for (size_t i = 0; i < t.n; i++) {
+		struct str p = t.v[i].pattern;
+		bool publishes = str_starts(p, STR("/v2/publish/")) ||
+				 str_starts(p, STR("/v2/enqueue/")) || str_eq(p, STR("/v2/batch"));
+
+		T_EQ_INT(t.v[i].scope == ROUTE_SEND, publishes);
+		n += publishes;
+	}
+	T_EQ_INT(n, 3);
 }
