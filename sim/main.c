@@ -18,9 +18,36 @@
 enum { BREAK_SEEDS_MAX = 20 };
 
 static const char *const break_name[BREAK_COUNT] = {
-	[BREAK_NONE] = "none",   [BREAK_LEASE] = "lease", [BREAK_ORDER] = "order",
-	[BREAK_DEDUP] = "dedup", [BREAK_LOSE] = "lose",   [BREAK_LIE] = "lie",
+	[BREAK_NONE] = "none",
+	[BREAK_LEASE] = "lease",
+	[BREAK_DEDUP] = "dedup",
+	[BREAK_LOSE] = "lose",
+	[BREAK_LIE] = "lie",
 	[BREAK_SLOTS] = "slots",
+	[BREAK_STUCK] = "stuck",
+	[BREAK_LEFT] = "left",
+	[BREAK_DEAD_LEFT] = "dead-left",
+	[BREAK_TOLD] = "told",
+	[BREAK_ORDER] = "order",
+	[BREAK_ROWS] = "rows",
+	[BREAK_PAUSE] = "pause",
+	[BREAK_KEY_PAUSE] = "key-pause",
+	[BREAK_QUEUE] = "queue",
+	[BREAK_PIN] = "pin",
+	[BREAK_RATE] = "rate",
+	[BREAK_TWICE] = "twice",
+	[BREAK_EARLY] = "early",
+	[BREAK_LATE] = "late",
+	[BREAK_FAN_OUT] = "fan-out",
+	[BREAK_UNPAUSE] = "unpause",
+	[BREAK_REVIVE] = "revive",
+	[BREAK_MAKEUP] = "makeup",
+	[BREAK_OVERWRITE] = "overwrite",
+	[BREAK_RESUME] = "resume",
+	[BREAK_GROUP] = "group",
+	[BREAK_FORGET] = "forget",
+	[BREAK_CANCEL] = "cancel",
+	[BREAK_BURY] = "bury",
 };
 
 struct options {
@@ -55,6 +82,7 @@ static bool run_apart(uint64_t seed, enum world_break broken)
 
 static bool is_noticed(enum world_break broken, uint64_t first)
 {
+	printf("%s:\n", break_name[broken]);
 	for (uint64_t i = 0; i < BREAK_SEEDS_MAX; i++) {
 		if (!run_apart(first + i, broken))
 			return true;
@@ -94,9 +122,11 @@ static int run_breaks(const struct options *o)
 
 static int usage(void)
 {
-	fputs("usage: sim --seeds N [--first S] | --seed S [--trace] | --break "
-	      "lease|order|dedup|lose|lie|slots|all\n",
+	fputs("usage: sim --seeds N [--first S] | --seed S [--trace] | --break HOW|all\nHOW:",
 	      stderr);
+	for (int b = BREAK_NONE + 1; b < BREAK_COUNT; b++)
+		fprintf(stderr, " %s", break_name[b]);
+	fputs("\n", stderr);
 	return 2;
 }
 

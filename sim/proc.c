@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "endpoints.h"
 #include "load.h"
+#include "spy.h"
 
 enum { ABLE_AFTER_MS = 6000 };
 
@@ -58,7 +59,7 @@ static struct store *attach(struct proc *p)
 	struct store *s = sqlite_db_attach(p->world->db, wall_ms(p));
 
 	check(s != NULL);
-	s = fault_wrap(s, rng_u64(&p->world->rng));
+	s = fault_wrap(spy_wrap(s, p->world), rng_u64(&p->world->rng));
 	return s;
 }
 
@@ -112,7 +113,7 @@ void proc_kill(struct proc *p)
 
 	world_note(w, "p%d dies", p->slot);
 	judge_holder_gone(w->judge, p->holder, w->now_ms, false);
-	sqlite_db_kill(w->db, fault_unwrap(p->store));
+	sqlite_db_kill(w->db, spy_unwrap(fault_unwrap(p->store)));
 	engine_free(p->engine);
 	load_forget(p);
 	leave(p);

@@ -9,6 +9,7 @@
 #include "core/event.h"
 #include "endpoints.h"
 #include "load.h"
+#include "mark.h"
 #include "proc.h"
 
 enum {
@@ -16,6 +17,8 @@ enum {
 	CALM_AFTER_MS = 20000,
 	ROWS_EVERY_MS = 30000,
 	DRAIN_MS = 4 * 3600 * 1000,
+	WATCH_MS = 130 * 1000,
+	TIDY_MS = 120 * 1000,
 	LULL_MS = 40000, /* longer than any attempt */
 	SKEW_MS = 300,
 	PPM_MAX = 150000,
@@ -73,16 +76,38 @@ static void observe(struct world *w, struct store_req *req, const bool *done)
 	check(*done);
 }
 
+static void note_mark(struct world *w, const struct mark *m, int slot)
+{
+	static const char *const doc[] = { "-", "meta", "user", "group", "schedule" };
+
+	if (m->kind == MOVE_GATE)
+		world_note(w, "p%d: %.*s of %.*s: op %d", slot, STR_FMT(m->name), STR_FMT(m->user),
+			   (int)m->op);
+	else if (m->kind == MOVE_DLQ_REMOVE)
+		world_note(w, "p%d: dead letter %" PRIx64 " %s", slot, m->dlq.seq,
+			   m->puts > 0 ? "retried" : "deleted");
+	else if (m->kind != MOVE_PUT && m->doc < countof(doc))
+		world_note(w, "p%d: %s %.*s of %.*s %s, %zu messages", slot, doc[m->doc],
+			   STR_FMT(m->name), STR_FMT(m->user),
+			   m->kind == MOVE_DOC_PUT ? "stored" : "removed", m->puts);
+}
+
 static void trace_events(struct world *w, struct str events, int slot)
 {
 	struct arena a;
 	struct event e;
+	struct mark m;
 
 	arena_init(&a);
-	while (event_next(&a, &events, &e) == 1)
+	while (event_next(&a, &events, &e) == 1) {
+		if (mark_decode(&e, &m)) {
+			note_mark(w, &m, slot);
+			continue;
+		}
 		world_note(w, "p%d: %" PRIx64 " %.*s retried %" PRId64 " status %" PRId64, slot,
 			   e.id.seq, STR_FMT(event_state_name(e.state)), e.retried,
 			   e.response_status);
+	}
 	arena_done(&a);
 }
 
@@ -92,13 +117,17 @@ static struct str lose_one(struct world *w, struct str events)
 	struct str rest = events;
 	struct arena a;
 	struct event e;
+	struct mark m;
 
 	if (w->broken != BREAK_LOSE || w->lost_one || w->now_ms < 30000)
 		return events;
 	arena_init(&a);
-	w->lost_one = event_next(&a, &rest, &e) == 1;
+	/* Marks stand before what they belong to; a step without events is passed over. */
+	do {
+		w->lost_one = event_next(&a, &rest, &e) == 1;
+	} while (w->lost_one && mark_decode(&e, &m));
 	arena_done(&a);
-	return rest;
+	return w->lost_one ? rest : events;
 }
 
 void world_read_log(struct world *w, const struct proc *p)
@@ -152,9 +181,34 @@ static void compare_user(struct world *w, int user, enum scan_kind kind)
 	arena_done(&s.arena);
 }
 
+static void compare_gates(struct world *w, int user, enum gate_kind kind)
+{
+	char name[16];
+	bool done = false;
+	struct scan s;
+
+	scan_init(&s, SCAN_GATES, observed, &done);
+	s.user = str_n(name, (size_t)snprintf(name, sizeof(name), "user%d", user));
+	s.gate = kind;
+	s.max = 100;
+	s.bytes_max = SIZE_MAX;
+	arena_init(&s.arena);
+	observe(w, &s.req, &done);
+	for (size_t i = 0; i < s.rows; i++)
+		judge_gate_row(w->judge, user, &s.row[i]);
+	arena_done(&s.arena);
+}
+
 static void compare_rows(struct world *w)
 {
+	/* Otherwise a gate that is broken on purpose is noticed here before anything starts that must not. */
+	bool gates = w->broken < BREAK_PAUSE || w->broken > BREAK_RATE;
+
 	for (int u = 0; u < w->users; u++) {
+		if (gates) {
+			compare_gates(w, u, GATE_QUEUE);
+			compare_gates(w, u, GATE_FLOW);
+		}
 		compare_user(w, u, SCAN_MESSAGES);
 		compare_user(w, u, SCAN_DLQ);
 	}
@@ -204,10 +258,28 @@ static void step_clock(struct world *w)
 		judge_lapse(w->judge, 0);
 }
 
+static void change_plan(struct world *w)
+{
+	w->plan.parallelism_max = world_between(w, 1, 8);
+	w->plan_told.parallelism_max = w->plan.parallelism_max + (w->broken == BREAK_SLOTS ? 2 : 0);
+	world_note(w, "users may run %" PRId64 " at once from now on", w->plan.parallelism_max);
+}
+
+/* All processes at once, and what the store has in memory. */
+static void restart_all(struct world *w)
+{
+	world_note(w, "everything is started anew");
+	for (int i = 0; i < WORLD_PROCS; i++) {
+		if (w->proc[i].holder != 0)
+			proc_kill(&w->proc[i]);
+	}
+	sqlite_db_forget(w->db);
+}
+
 static void one_fault(struct world *w)
 {
 	struct proc *p = &w->proc[rng_below(&w->rng, WORLD_PROCS)];
-	int64_t dice = world_between(w, 0, 9);
+	int64_t dice = world_between(w, 0, 11);
 
 	w->fault_at_ms = w->now_ms + world_between(w, 500, 30000);
 	if (dice <= 2 && p->holder != 0)
@@ -221,6 +293,10 @@ static void one_fault(struct world *w)
 	else if (dice == 6)
 		w->temper[rng_below(&w->rng, WORLD_ENDPOINTS)] =
 			(enum temper)rng_below(&w->rng, TEMPER_COUNT);
+	else if (dice == 10)
+		restart_all(w);
+	else if (dice == 11)
+		change_plan(w);
 	else if (dice <= 8 && !w->faults_on) {
 		set_faults(w, true);
 		w->faults_until_ms = w->now_ms + world_between(w, 100, 15000);
@@ -308,6 +384,22 @@ static void go_on_until(struct world *w, int64_t until_ms)
 		instant(w);
 }
 
+/* Nothing new is made and nothing stays paused. */
+static void tidy(struct world *w)
+{
+	int64_t give_up_ms = w->now_ms + TIDY_MS;
+
+	while (fine(w) && w->now_ms < give_up_ms) {
+		struct proc *p = &w->proc[rng_below(&w->rng, WORLD_PROCS)];
+
+		if (proc_is_open(p) && !load_tidy(w, p))
+			return;
+		go_on_until(w, w->now_ms + 1000);
+	}
+	if (fine(w))
+		judge_fail(w->judge, "it cannot be tidied up");
+}
+
 static void live(struct world *w)
 {
 	int64_t end_ms;
@@ -318,6 +410,9 @@ static void live(struct world *w)
 	if (!fine(w))
 		return;
 	get_well(w);
+	/* Schedules go on for a while, to be judged with nothing in their way. */
+	go_on_until(w, w->now_ms + WATCH_MS);
+	tidy(w);
 	end_ms = w->now_ms + DRAIN_MS;
 	while (fine(w) && w->now_ms < end_ms && judge_pending(w->judge) > 0)
 		instant(w);
@@ -425,10 +520,6 @@ static struct world *world_new(const struct world_settings *settings)
 	list_init(&w->orphans);
 	make_rules(w);
 	make_store(w);
-	judge.user_parallelism = w->plan.parallelism_max;
-	judge.queues_are_one = w->broken == BREAK_ORDER;
-	for (int i = 0; i < JUDGE_NAMES; i++)
-		judge.flow_parallelism[i] = w->flow_parallelism[i];
 	w->judge = judge_new(&judge);
 	w->load_at_ms = 10000;
 	w->fault_at_ms = 15000;
@@ -458,6 +549,10 @@ static void report(const struct world *w)
 {
 	int64_t first = w->lines > WORLD_KEPT ? w->lines - WORLD_KEPT : 0;
 
+	if (w->broken != BREAK_NONE) {
+		printf("  %s\n", judge_verdict(w->judge));
+		return;
+	}
 	printf("seed %" PRIu64 " failed: %s\n", w->seed, judge_verdict(w->judge));
 	for (int64_t i = first; !w->trace && i < w->lines; i++)
 		printf("  %s\n", w->line[i % WORLD_KEPT]);
@@ -475,17 +570,21 @@ bool world_run(const struct world_settings *settings)
 	if (fine(w))
 		stop_all(w);
 	well = fine(w);
-	if (!well && w->broken == BREAK_NONE)
+	if (!well)
 		report(w);
 	if (w->trace) {
 		struct judge_counts c = judge_counts(w->judge);
 
-		printf("%" PRId64 " instants, %.0f s: %" PRId64 " messages (%" PRId64
-		       " callbacks), %" PRId64 " attempts, %" PRId64 " delivered, %" PRId64
-		       " failed, %" PRId64 " cancelled, %" PRId64 " duplicates, %" PRId64
-		       " returned by death, %" PRId64 " deduplicated\n",
-		       w->instants, (double)w->now_ms / 1000, c.created, c.callbacks, c.attempts,
-		       c.delivered, c.failed, c.canceled, c.duplicates, c.returned, c.deduplicated);
+		printf("%" PRId64 " instants, %.0f s: %" PRId64 " events, %" PRId64
+		       " messages (%" PRId64 " callbacks), %" PRId64 " attempts, %" PRId64
+		       " delivered, %" PRId64 " failed, %" PRId64 " cancelled, %" PRId64
+		       " duplicates, %" PRId64 " returned by death, %" PRId64 " deduplicated\n",
+		       w->instants, (double)w->now_ms / 1000, c.events, c.created, c.callbacks,
+		       c.attempts, c.delivered, c.failed, c.canceled, c.duplicates, c.returned,
+		       c.deduplicated);
+		printf("%" PRId64 " changes by hand, %" PRId64 " triggers (%" PRId64
+		       " of groups), %" PRId64 " dead letters retried\n",
+		       c.changes, c.ticks, c.fan_outs, c.revived);
 		if (!well)
 			printf("verdict: %s\n", judge_verdict(w->judge));
 	}
