@@ -50,6 +50,7 @@ struct judge_bulk {
 	int user;
 	int queue, flow; /* -1 = any */
 	int schedule, group;
+	bool spares; /* it is the delete of a queue, which spares what a former delete has left in it */
 };
 void judge_cancel_asked(struct judge *j, struct msg_id id);
 void judge_cancel_answered(struct judge *j, struct msg_id id, int status, int64_t cancelled);

@@ -163,6 +163,14 @@ void judge_on_put(struct judge *j, const struct mark *mark)
 		j->user[user].parallelism = mark->user_parallelism;
 }
 
+static void leave_behind(struct judge_queue *q)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &q->list)
+		list_entry(it, struct judge_msg, in_queue)->left_behind = true;
+}
+
 static void on_queue(struct judge_queue *q, const struct mark *mark)
 {
 	switch (mark->op) {
@@ -175,6 +183,7 @@ static void on_queue(struct judge_queue *q, const struct mark *mark)
 	case GATE_REMOVE:
 		q->parallelism = 1;
 		q->paused = false;
+		leave_behind(q);
 		break;
 	default:
 		check(mark->op == GATE_PAUSE || mark->op == GATE_RESUME);

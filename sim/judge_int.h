@@ -58,7 +58,9 @@ struct judge_msg {
 	enum judge_fate fate; /* of a dead letter that was taken out */
 	bool fate_told;       /* to one who asked for it */
 	int64_t dlq_ms, dead_order;
-	bool seen; /* in the present comparison */
+	bool left_behind; /* by the delete of its queue */
+	bool beat_ahead; /* gone; its holder's last sign of life may lie ahead, by a clock set back */
+	bool seen;       /* in the present comparison */
 };
 
 struct judge_dedup {

@@ -89,6 +89,7 @@ void judge_holder_gone(struct judge *j, int holder, int64_t now_ms, bool orderly
 		m->holder = 0;
 		m->gone_ms = now_ms + RETURN_MS + lease_ms;
 		m->able_ms = 0;
+		m->beat_ahead = false;
 	}
 }
 
@@ -129,6 +130,7 @@ void judge_stepped(struct judge *j, int64_t now_ms, int64_t by_ms)
 	list_each(it, tmp, &j->pending) {
 		struct judge_msg *m = list_entry(it, struct judge_msg, node);
 
+		m->beat_ahead = m->gone_ms != 0;
 		if (m->gone_ms != 0 && m->gone_ms < latest_ms)
 			m->gone_ms = latest_ms;
 	}
@@ -157,6 +159,8 @@ static void check_returned(struct judge *j, struct judge_msg *m, int64_t now_ms,
 {
 	bool stays;
 
+	if (m->beat_ahead && able_wall_ms == INT64_MIN)
+		m->gone_ms = now_ms + j->set.lease_ms + 2 * RETURN_MS;
 	/* Messages with a flow key may have to wait for others of it. */
 	if (m->gone_ms == 0 || now_ms < m->gone_ms || m->cancel_requested || m->flow >= 0)
 		return;

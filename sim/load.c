@@ -270,9 +270,9 @@ void load_turn(struct world *w, struct proc *p)
 		load_cancel(p);
 	else if (dice <= 3)
 		load_dlq(p);
-	else if (dice <= 8)
+	else if (dice <= 9)
 		rare[rng_below(&w->rng, countof(rare))](p);
-	else if (dice == 9)
+	else if (dice == 10)
 		publish_to_group(p);
 	else
 		publish(p);

@@ -70,7 +70,7 @@ void load_bulk(struct proc *p)
 {
 	struct world *w = p->world;
 	struct load_op *op = load_new(p, LOAD_BULK, load_any_user(w));
-	struct judge_bulk b = { op->user, -1, -1, -1, -1 };
+	struct judge_bulk b = { op->user, -1, -1, -1, -1, false };
 	int64_t dice = world_between(w, 0, 8);
 
 	op->filter =
@@ -112,7 +112,7 @@ void load_queue_delete(struct proc *p)
 {
 	struct world *w = p->world;
 	struct load_op *op = load_new(p, LOAD_QUEUE_DELETE, load_any_user(w));
-	struct judge_bulk b = { op->user, (int)rng_below(&w->rng, 2), -1, -1, -1 };
+	struct judge_bulk b = { op->user, (int)rng_below(&w->rng, 2), -1, -1, -1, true };
 
 	/* The queue that messages are diverted to would not be meant. */
 	if (w->broken == BREAK_ORDER) {

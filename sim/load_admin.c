@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "load_int.h"
 
-enum { QUEUES = 2, FLOWS = 3, GROUPS = 2, SCHEDULES = 3 };
+enum { QUEUES = 2, FLOWS = 3, GROUPS = 2, SCHEDULES = 2 };
 
 static struct load_op *change_new(struct proc *p, enum load_kind kind, struct judge_thing t)
 {
@@ -248,13 +248,16 @@ static void schedule_submit(struct proc *p, struct judge_thing t, enum schedule_
 void load_schedule(struct proc *p)
 {
 	static const enum schedule_what whats[] = { SCHEDULE_CREATE, SCHEDULE_CREATE,
-						    SCHEDULE_PAUSE,  SCHEDULE_RESUME,
+						    SCHEDULE_PAUSE,  SCHEDULE_PAUSE,
 						    SCHEDULE_RESUME, SCHEDULE_DELETE };
 	struct world *w = p->world;
 	struct judge_thing t = { JUDGE_SCHEDULE, load_any_user(w),
 				 (int)rng_below(&w->rng, SCHEDULES) };
 	enum schedule_what what = whats[rng_below(&w->rng, countof(whats))];
 
+	/* Overwriting one that is not paused in truth would tell before it fires. */
+	if (w->broken == BREAK_UNPAUSE && what == SCHEDULE_CREATE)
+		what = SCHEDULE_PAUSE;
 	if (!judge_exists(w->judge, t))
 		what = SCHEDULE_CREATE;
 	schedule_submit(p, t, what);

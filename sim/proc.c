@@ -70,7 +70,8 @@ static void start(struct proc *p)
 
 	p->holder = ++w->holders;
 	p->failures = 0;
-	p->skew_ms = world_between(w, -300, 300);
+	/* Often the same, so that several see a schedule due at the same instant. */
+	p->skew_ms = world_one_in(w, 2) ? world_between(w, -300, 300) : 0;
 	p->mono_offset_ms = world_between(w, 1, 1000000) - w->now_ms;
 	p->ready = p->stopping = false;
 	p->die_in = 0;

@@ -19,6 +19,8 @@ enum {
 	DRAIN_MS = 4 * 3600 * 1000,
 	WATCH_MS = 130 * 1000,
 	TIDY_MS = 120 * 1000,
+	DOWN_MS_MAX = 240 * 1000,
+	MINUTE_MS = 60 * 1000,
 	LULL_MS = 40000, /* longer than any attempt */
 	SKEW_MS = 300,
 	PPM_MAX = 150000,
@@ -167,7 +169,8 @@ static void compare_user(struct world *w, int user, enum scan_kind kind)
 	s.bytes_max = SIZE_MAX;
 	arena_init(&s.arena);
 	observe(w, &s.req, &done);
-	check(!s.more);
+	if (s.more)
+		judge_fail(w->judge, "user%d has more than %zu rows", user, s.max);
 	if (kind == SCAN_MESSAGES) {
 		judge_rows_start(w->judge, user);
 		for (size_t i = 0; i < s.rows; i++)
@@ -265,21 +268,36 @@ static void change_plan(struct world *w)
 	world_note(w, "users may run %" PRId64 " at once from now on", w->plan.parallelism_max);
 }
 
-/* All processes at once, and what the store has in memory. */
+/* All processes at once, and what the store has in memory; some time, the ticks of several minutes are missed. */
 static void restart_all(struct world *w)
 {
-	world_note(w, "everything is started anew");
+	int64_t down_ms = world_one_in(w, 2) ? world_between(w, 0, DOWN_MS_MAX) : 0;
+
+	world_note(w, "everything stops for %" PRId64 " ms", down_ms);
 	for (int i = 0; i < WORLD_PROCS; i++) {
 		if (w->proc[i].holder != 0)
 			proc_kill(&w->proc[i]);
+		w->proc[i].restart_at_ms += down_ms;
 	}
 	sqlite_db_forget(w->db);
+}
+
+/* Schedules are due at the full minute: some die as they fire. */
+static void die_at_tick(struct world *w)
+{
+	w->tick_at_ms = INT64_MAX;
+	for (int i = 0; i < WORLD_PROCS; i++) {
+		struct proc *p = &w->proc[i];
+
+		if (p->holder != 0 && p->die_in == 0 && world_one_in(w, 2))
+			p->die_in = (int)world_between(w, 1, 6);
+	}
 }
 
 static void one_fault(struct world *w)
 {
 	struct proc *p = &w->proc[rng_below(&w->rng, WORLD_PROCS)];
-	int64_t dice = world_between(w, 0, 11);
+	int64_t dice = world_between(w, 0, 12);
 
 	w->fault_at_ms = w->now_ms + world_between(w, 500, 30000);
 	if (dice <= 2 && p->holder != 0)
@@ -297,6 +315,8 @@ static void one_fault(struct world *w)
 		restart_all(w);
 	else if (dice == 11)
 		change_plan(w);
+	else if (dice == 12)
+		w->tick_at_ms = w->now_ms + MINUTE_MS - world_wall_ms(w) % MINUTE_MS;
 	else if (dice <= 8 && !w->faults_on) {
 		set_faults(w, true);
 		w->faults_until_ms = w->now_ms + world_between(w, 100, 15000);
@@ -309,7 +329,7 @@ static void get_well(struct world *w)
 {
 	world_note(w, "everything is well from now on");
 	w->healthy = true;
-	w->fault_at_ms = w->faults_until_ms = w->load_at_ms = INT64_MAX;
+	w->fault_at_ms = w->faults_until_ms = w->load_at_ms = w->tick_at_ms = INT64_MAX;
 	set_faults(w, false);
 	for (int i = 0; i < WORLD_PROCS; i++) {
 		w->proc[i].die_in = 0;
@@ -345,6 +365,7 @@ static int64_t next_ms(const struct world *w)
 
 	for (int i = 0; i < WORLD_PROCS; i++)
 		next = least(next, proc_next_ms(&w->proc[i]));
+	next = least(next, w->tick_at_ms);
 	return least(next, least(w->faults_until_ms, w->rows_at_ms));
 }
 
@@ -358,6 +379,8 @@ static void instant(struct world *w)
 		w->now_ms = next;
 	if (w->fault_at_ms <= w->now_ms)
 		one_fault(w);
+	if (w->tick_at_ms <= w->now_ms)
+		die_at_tick(w);
 	if (w->faults_until_ms <= w->now_ms) {
 		w->faults_until_ms = INT64_MAX;
 		set_faults(w, false);
@@ -479,7 +502,7 @@ static void make_rules(struct world *w)
 	for (int i = 0; i < WORLD_ENDPOINTS; i++)
 		w->temper[i] = i < 3 ? TEMPER_FAST : (enum temper)rng_below(&w->rng, TEMPER_COUNT);
 	w->to_publish = (int)world_between(w, 100, 200);
-	w->load_until_ms = world_between(w, 20, 300) * 1000;
+	w->load_until_ms = world_between(w, 20, world_one_in(w, 8) ? 2000 : 300) * 1000;
 }
 
 static void ring(void *arg)
@@ -523,7 +546,7 @@ static struct world *world_new(const struct world_settings *settings)
 	w->judge = judge_new(&judge);
 	w->load_at_ms = 10000;
 	w->fault_at_ms = 15000;
-	w->faults_until_ms = INT64_MAX;
+	w->faults_until_ms = w->tick_at_ms = INT64_MAX;
 	w->rows_at_ms = ROWS_EVERY_MS;
 	w->stepped_ms = -CALM_AFTER_MS;
 	w->faults_ms = -CALM_AFTER_MS;
@@ -559,7 +582,7 @@ static void report(const struct world *w)
 	printf("  replay with: sim --seed %" PRIu64 " --trace\n", w->seed);
 }
 
-bool world_run(const struct world_settings *settings)
+bool world_run(const struct world_settings *settings, struct judge_counts *ret_counts)
 {
 	struct world *w = world_new(settings);
 	bool well;
@@ -570,6 +593,7 @@ bool world_run(const struct world_settings *settings)
 	if (fine(w))
 		stop_all(w);
 	well = fine(w);
+	*ret_counts = judge_counts(w->judge);
 	if (!well)
 		report(w);
 	if (w->trace) {

@@ -132,6 +132,7 @@ struct world {
 	int schedules;    /* asked for so far */
 	bool overwriting; /* the last that was asked of a schedule is to be made anew */
 	int64_t fault_at_ms;
+	int64_t tick_at_ms; /* some processes are to die then, as schedules fire */
 	int64_t rows_at_ms; /* next comparison of all rows */
 	bool faults_on;     /* the store loses answers now */
 	int64_t faults_until_ms;
@@ -149,7 +150,7 @@ struct world_settings {
 
 /* Lives through one seed. False when something was wrong; the reason and the last events have been printed
  * to standard output then, unless a break was asked for. */
-must_use bool world_run(const struct world_settings *settings);
+must_use bool world_run(const struct world_settings *settings, struct judge_counts *ret_counts);
 
 /* For the world's other files. */
 void world_note(struct world *w, const char *fmt, ...) printf_like(2, 3);
