@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "endpoints.h"
 #include "load.h"
+#include "observer.h"
 #include "spy.h"
 
 enum { ABLE_AFTER_MS = 6000 };
@@ -118,7 +119,7 @@ void proc_kill(struct proc *p)
 	engine_free(p->engine);
 	load_forget(p);
 	leave(p);
-	world_check_store(w, "a death");
+	observer_check(w, "a death");
 }
 
 static void stopped(void *arg)
@@ -144,10 +145,10 @@ static void close_down(struct proc *p)
 	}
 	store_close(p->store);
 	judge_holder_gone(w->judge, p->holder, w->now_ms, true);
-	world_read_log(w, p);
+	observer_read_log(w, p);
 	engine_free(p->engine);
 	leave(p);
-	world_check_store(w, "a stop");
+	observer_check(w, "a stop");
 }
 
 void proc_stop(struct proc *p, int64_t grace_ms)
@@ -235,7 +236,7 @@ static void turn(struct proc *p)
 	if (w->rung || failures(p) > p->failures)
 		p->poll_at_ms = w->now_ms + (world_one_in(w, 2) ? 0 : world_between(w, 1, 20));
 	if (w->rung)
-		world_read_log(w, p);
+		observer_read_log(w, p);
 }
 
 void proc_turn(struct proc *p)

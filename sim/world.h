@@ -159,8 +159,5 @@ bool world_one_in(struct world *w, uint64_t n);
 int64_t world_between(struct world *w, int64_t least, int64_t most);
 int64_t world_wall_ms(const struct world *w);
 bool world_is_calm(const struct world *w);
-/* Reads what has been logged since the last time, as the doing of that holder. */
-void world_read_log(struct world *w, const struct proc *p);
-void world_check_store(struct world *w, const char *after);
 
 #endif
