@@ -82,6 +82,8 @@ static void wait_for(struct exchange *x, int64_t at_ms)
 {
 	int64_t give_up_ms = x->sent_ms + x->timeout_ms;
 
+	if (x->world->broken == BREAK_STUCK && x->req != NULL && x->id.seq % 50 == 0)
+		give_up_ms = at_ms = INT64_MAX / 2;
 	if (x->req != NULL && at_ms > give_up_ms)
 		at_ms = give_up_ms;
 	heap_rekey(&x->world->exchanges, &x->due, at_ms);

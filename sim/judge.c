@@ -22,9 +22,11 @@ struct judge *judge_new(const struct judge_settings *settings)
 	list_init(&j->attempts);
 	for (int u = 0; u < JUDGE_USERS; u++) {
 		for (int i = 0; i < JUDGE_NAMES; i++) {
-			list_init(&j->user[u].queue[i]);
-			j->user[u].flow[i] =
+			list_init(&j->user[u].queue[i].list);
+			j->user[u].queue[i].parallelism = j->user[u].queue[i].cap = 1;
+			j->user[u].flow[i].gate =
 				(struct gate){ .kind = GATE_FLOW, .rate_period_ms = 1000 };
+			j->user[u].group[i].state[0].until_ms = INT64_MAX;
 		}
 	}
 	return j;
@@ -71,6 +73,7 @@ static void over(struct judge *j, struct judge_msg *m)
 	m->state = JUDGE_OVER;
 	m->gone_ms = 0;
 	m->holder = 0;
+	judge_slot_end(j, m);
 	list_remove(&m->node);
 	list_push(&j->over, &m->node);
 	j->user[m->user].pending--;
@@ -90,7 +93,8 @@ static void on_active(struct judge *j, struct judge_msg *m, const struct event *
 	if (e->retried != m->retried)
 		judge_fail(j, NAME " started as retry %" PRId64 ", not %" PRId64, NAME_OF(m),
 			   e->retried, m->retried);
-	judge_gates(j, m, e->time_ms);
+	judge_slot_end(j, m);
+	judge_gates_start(j, m, e->time_ms);
 	if (m->gone_ms != 0)
 		j->counts.returned++;
 	m->state = JUDGE_ACTIVE;
@@ -183,6 +187,7 @@ static void on_retry(struct judge *j, struct judge_msg *m, const struct event *e
 	m->due_ms = e->next_delivery_ms;
 	m->state = JUDGE_PENDING;
 	m->holder = 0;
+	judge_slot_end(j, m);
 	expect_callbacks(j, m, false);
 	m->retried++;
 }
@@ -201,14 +206,13 @@ static void on_failed(struct judge *j, struct judge_msg *m, const struct event *
 	list_push(&j->dead, &m->node);
 	m->dead = true;
 	m->dlq_ms = e->time_ms;
+	m->dead_order = j->order;
 }
 
 static void on_cancel(struct judge *j, struct judge_msg *m, const struct event *e)
 {
 	if (e->state == EVENT_CANCEL_REQUESTED) {
-		if (m->cancel_requested || !m->cancel_asked)
-			judge_fail(j, NAME " has a cancel that nobody asked for", NAME_OF(m));
-		m->cancel_requested = true;
+		judge_cancelled(j, m);
 		return;
 	}
 	if (!m->cancel_requested)
@@ -244,12 +248,28 @@ static void on_state(struct judge *j, struct judge_msg *m, const struct event *e
 	}
 }
 
+static void on_mark(struct judge *j, const struct mark *mark)
+{
+	/* Those of puts stand before the CREATED that they belong to. */
+	if (mark->kind != MOVE_PUT)
+		judge_step_end(j);
+	j->counts.changes += mark->kind == MOVE_GATE || mark->kind == MOVE_DOC_PUT;
+	if (mark->kind == MOVE_PUT)
+		judge_on_put(j, mark);
+	else if (mark->kind == MOVE_GATE)
+		judge_on_gate(j, mark);
+	else if (mark->kind == MOVE_DLQ_REMOVE)
+		judge_on_dlq(j, mark);
+	else
+		judge_on_doc(j, mark);
+}
+
 static void on_event(struct judge *j, const struct event *e)
 {
 	struct judge_msg *m = judge_find(j, e->id);
 	int64_t lag_ms = j->turn.wall_ms - e->time_ms;
 
-	if (j->expects > j->expects_done && e->state != EVENT_CREATED)
+	if (e->state != EVENT_CREATED)
 		judge_step_end(j);
 	if (j->turn.lag_ms > 0 && (lag_ms < -j->turn.lag_ms || lag_ms > j->turn.lag_ms))
 		judge_fail(j, "an event %.*s carries a time that is %" PRId64 " ms behind",
@@ -278,19 +298,33 @@ void judge_step_end(struct judge *j)
 {
 	if (j->expects_done < j->expects)
 		judge_fail(j, "the callback of " NAME " is missing", NAME_OF(j->expect_source));
+	if (j->ticking != NULL)
+		judge_fail(j, "%zu messages of schedule %.*s are missing", j->ticks_left,
+			   STR_FMT(j->ticking->id));
+	if (j->reviving != NULL)
+		judge_fail(j, "the retry of " NAME " is missing", NAME_OF(j->reviving));
 	j->expects = j->expects_done = 0;
+	j->ticking = NULL;
+	j->reviving = NULL;
 }
 
 void judge_events(struct judge *j, const struct judge_turn *turn, struct str events)
 {
 	struct arena a;
 	struct event e;
+	struct mark mark;
 	int got = 0;
 
 	j->turn = *turn;
 	arena_init(&a);
-	while (judge_verdict(j) == NULL && (got = event_next(&a, &events, &e)) == 1)
-		on_event(j, &e);
+	while (judge_verdict(j) == NULL && (got = event_next(&a, &events, &e)) == 1) {
+		j->order++;
+		j->counts.events++;
+		if (mark_decode(&e, &mark))
+			on_mark(j, &mark);
+		else
+			on_event(j, &e);
+	}
 	if (got < 0)
 		judge_fail(j, "the log of events is broken");
 	judge_step_end(j);

@@ -1,7 +1,7 @@
 /* judge.h - an independent model of what may happen to messages, fed with what the world observes.
  *
  * It knows no engine and no store. It is told what was asked and answered, reads the log events as they
- * become durable, and sees the attempts that endpoints see. From these it knows what each message is
+ * become durable, with the marks (mark.h) of all other changes between them, and sees the attempts that endpoints see. From these it knows what each message is
  * doing, and says what is wrong the first time something is: a message lost, delivered twice without a
  * reason, out of its queue's order, beyond a limit, later than allowed, or with a history that cannot be.
  *
@@ -14,6 +14,7 @@
 #include "base/compiler.h"
 #include "base/list.h"
 #include "core/msg.h"
+#include "engine/engine.h"
 #include "store/store.h"
 
 enum { JUDGE_USERS = 4, JUDGE_NAMES = 10 };
@@ -23,9 +24,6 @@ struct judge_msg;
 
 struct judge_settings {
 	int64_t lease_ms; /* what a dead process may cost */
-	int64_t user_parallelism;
-	int64_t flow_parallelism[JUDGE_NAMES]; /* of key "f<n>"; 0 = no cap */
-	bool queues_are_one; /* takes all queues of a user for one (a broken world, to test the judge) */
 };
 
 must_use struct judge *judge_new(const struct judge_settings *settings);
@@ -46,21 +44,67 @@ struct judge_answer {
 	bool faults; /* a refusal for want of a store is to be expected */
 };
 void judge_answered(struct judge *j, const struct judge_answer *a);
+
+/* What a bulk cancel means: all that is of the user and of each part named. */
+struct judge_bulk {
+	int user;
+	int queue, flow; /* -1 = any */
+	int schedule, group;
+	bool spares; /* it is the delete of a queue, which spares what a former delete has left in it */
+};
 void judge_cancel_asked(struct judge *j, struct msg_id id);
 void judge_cancel_answered(struct judge *j, struct msg_id id, int status, int64_t cancelled);
-/* Retry or delete; id == NULL: all of the user's may be meant. */
-void judge_dlq_asked(struct judge *j, int user, const struct dlq_id *id);
-/* Deletes that are under way: +1 when one is asked for, -1 when it is answered or forgotten. */
-void judge_dlq_deleting(struct judge *j, int user, int by);
-void judge_dlq_deleted(struct judge *j, int user, struct dlq_id id);
-void judge_dlq_retried(struct judge *j, struct dlq_id id, struct msg_id new_id);
-/* The answer was lost or was no: they may be gone or not. */
-void judge_dlq_unsure(struct judge *j, int user, const struct dlq_id *id);
+/* Returns what names it in the answer, which must follow. */
+int judge_bulk_asked(struct judge *j, const struct judge_bulk *b);
+/* status < 0 = the answer got lost */
+void judge_bulk_answered(struct judge *j, int bulk, int status, int64_t cancelled);
+
+/* Retry or delete of dead letters; id == NULL: of all of the user's. Each must be ended. */
+struct judge_dlq {
+	int user;
+	bool retry;
+	const struct dlq_id *id;
+	int64_t order; /* result of asking, for the answer */
+};
+void judge_dlq_asked(struct judge *j, struct judge_dlq *d);
+void judge_dlq_told(struct judge *j, const struct judge_dlq *d, const struct dlq_found *found);
+/* status < 0 = the answer got lost; all: it says that nothing is left */
+void judge_dlq_answered(struct judge *j, const struct judge_dlq *d, int status, int64_t n,
+			bool all);
+
 /* Something to act upon: a message that is not over, a dead letter. False when there is none. */
 must_use bool judge_pick_pending(const struct judge *j, uint64_t dice, int *ret_user,
 				 struct msg_id *ret_id);
 must_use bool judge_pick_dead(const struct judge *j, uint64_t dice, int *ret_user,
 			      struct dlq_id *ret_id);
+
+/* Gates, groups and schedules by user and number: "q<n>", "f<n>", "g<n>", "s<n>". The last two are those changes of
+ * a schedule that leave it paused, or not. */
+enum judge_what {
+	JUDGE_QUEUE,
+	JUDGE_FLOW,
+	JUDGE_GROUP,
+	JUDGE_SCHEDULE,
+	JUDGE_PAUSES,
+	JUDGE_RESUMES
+};
+struct judge_thing {
+	enum judge_what what;
+	int user, n;
+};
+/* Changes made to it so far, for judge_change_answered. */
+int64_t judge_changes(const struct judge *j, struct judge_thing t);
+/* The change was answered with a yes, so it must be there. */
+void judge_change_answered(struct judge *j, struct judge_thing t, int64_t changes_before);
+bool judge_is_paused(const struct judge *j, struct judge_thing t); /* not of groups */
+/* Are there messages under this key? */
+bool judge_is_used(const struct judge *j, struct judge_thing t);
+bool judge_exists(const struct judge *j, struct judge_thing t); /* groups, schedules */
+/* A change of a group is about to be asked for. */
+void judge_group_asked(struct judge *j, struct judge_thing t, enum group_what what,
+		       uint32_t endpoints);
+/* The group was looked at since then, and had these endpoints; 0 = there was none. */
+void judge_group_seen(struct judge *j, struct judge_thing t, uint32_t endpoints, int64_t since_ms);
 
 /* ---- what became durable ------------------------------------------------------------------------------ */
 
@@ -78,7 +122,6 @@ struct judge_attempt {
 	struct list node;
 	struct judge_msg *msg; /* NULL = not judged */
 	int holder;
-	bool counted; /* holds a slot as far as anyone can tell */
 };
 
 /* The courier was asked to send it. */
@@ -115,6 +158,7 @@ void judge_row(struct judge *j, const struct scan_row *row);
 void judge_rows_end(struct judge *j, int user);
 void judge_dead_row(struct judge *j, const struct scan_row *row);
 void judge_dead_rows_end(struct judge *j, int user);
+void judge_gate_row(struct judge *j, int user, const struct scan_row *row);
 /* Messages not over yet. */
 int64_t judge_pending(const struct judge *j);
 /* Everything should be over: says what is not. */
@@ -122,7 +166,7 @@ void judge_end(struct judge *j);
 
 struct judge_counts {
 	int64_t created, delivered, failed, canceled, attempts, duplicates, callbacks, returned,
-		deduplicated;
+		deduplicated, events, changes, ticks, fan_outs, revived;
 };
 struct judge_counts judge_counts(const struct judge *j);
 

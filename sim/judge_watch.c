@@ -9,36 +9,6 @@ enum { RETURN_MS = 5000, PATIENCE_MS = 5500, KEY_KEPT_MS = 60 * 1000 };
 
 /* ---- attempts ----------------------------------------------------------------------------------------- */
 
-static void count(struct judge *j, struct judge_attempt *a)
-{
-	const struct judge_msg *m = a->msg;
-	struct judge_user *u = &j->user[m->user];
-	int64_t flow_max = m->flow >= 0 ? j->set.flow_parallelism[m->flow] : 0;
-
-	a->counted = true;
-	if (++u->running > j->set.user_parallelism)
-		judge_fail(j, "user %d runs %" PRId64 " attempts of at most %" PRId64, m->user,
-			   u->running, j->set.user_parallelism);
-	if (m->flow < 0)
-		return;
-	if (++u->flow_running[m->flow] > flow_max && flow_max > 0)
-		judge_fail(j, "key f%d of user %d runs %" PRId64 " attempts of at most %" PRId64,
-			   m->flow, m->user, u->flow_running[m->flow], flow_max);
-}
-
-void judge_uncount(struct judge *j, struct judge_attempt *a)
-{
-	struct judge_user *u;
-
-	if (!a->counted)
-		return;
-	a->counted = false;
-	u = &j->user[a->msg->user];
-	u->running--;
-	if (a->msg->flow >= 0)
-		u->flow_running[a->msg->flow]--;
-}
-
 void judge_sent(struct judge *j, struct judge_attempt *a, int holder, struct msg_id id)
 {
 	struct judge_msg *m = judge_find(j, id);
@@ -46,7 +16,6 @@ void judge_sent(struct judge *j, struct judge_attempt *a, int holder, struct msg
 	list_init(&a->node);
 	a->msg = m;
 	a->holder = holder;
-	a->counted = false;
 	if (m == NULL) {
 		judge_fail(j, "holder %d sends a message that was never accepted", holder);
 		return;
@@ -56,9 +25,7 @@ void judge_sent(struct judge *j, struct judge_attempt *a, int holder, struct msg
 	if (++m->sends > m->actives)
 		judge_fail(j, "message %d was sent %d times, started %d times", m->tag, m->sends,
 			   m->actives);
-	if (m->state == JUDGE_ACTIVE && m->holder == holder)
-		count(j, a);
-	else if (!m->excused)
+	if ((m->state != JUDGE_ACTIVE || m->holder != holder) && !m->excused)
 		judge_fail(j, "holder %d sends message %d, which it does not hold", holder, m->tag);
 }
 
@@ -82,7 +49,6 @@ void judge_ended(struct judge *j, struct judge_attempt *a, const struct judge_ou
 
 	if (m == NULL)
 		return;
-	judge_uncount(j, a);
 	list_remove(&a->node);
 	m->unheard = m->unheard || o->status == 0;
 	if (m->state == JUDGE_ACTIVE && m->holder == a->holder)
@@ -95,11 +61,12 @@ void judge_dropped(struct judge *j, struct judge_attempt *a)
 
 	if (m == NULL)
 		return;
-	judge_uncount(j, a);
 	list_remove(&a->node);
 	/* By a dying process, or by one that stops and hands it back. */
-	if (m->state == JUDGE_ACTIVE && m->holder == a->holder)
+	if (m->state == JUDGE_ACTIVE && m->holder == a->holder) {
 		m->excused = true;
+		judge_slot_end(j, m);
+	}
 }
 
 /* ---- faults ------------------------------------------------------------------------------------------- */
@@ -118,9 +85,11 @@ void judge_holder_gone(struct judge *j, int holder, int64_t now_ms, bool orderly
 		if (m->state != JUDGE_ACTIVE || m->holder != holder)
 			continue;
 		m->excused = true;
+		judge_slot_end(j, m);
 		m->holder = 0;
 		m->gone_ms = now_ms + RETURN_MS + lease_ms;
 		m->able_ms = 0;
+		m->beat_ahead = false;
 	}
 }
 
@@ -131,14 +100,10 @@ void judge_lapse(struct judge *j, int holder)
 	list_each(it, tmp, &j->pending) {
 		struct judge_msg *m = list_entry(it, struct judge_msg, node);
 
-		if (m->state == JUDGE_ACTIVE && (holder == 0 || m->holder == holder))
-			m->excused = true;
-	}
-	list_each(it, tmp, &j->attempts) {
-		struct judge_attempt *a = list_entry(it, struct judge_attempt, node);
-
-		if (holder == 0 || a->holder == holder)
-			judge_uncount(j, a);
+		if (m->state != JUDGE_ACTIVE || (holder != 0 && m->holder != holder))
+			continue;
+		m->excused = true;
+		judge_slot_end(j, m);
 	}
 }
 
@@ -154,7 +119,7 @@ void judge_stepped(struct judge *j, int64_t now_ms, int64_t by_ms)
 	 * not used for a minute, deduplication ids. */
 	for (int u = 0; u < JUDGE_USERS; u++) {
 		for (int i = 0; i < JUDGE_NAMES; i++) {
-			struct gate *g = &j->user[u].flow[i];
+			struct gate *g = &j->user[u].flow[i].gate;
 
 			if (g->window_start_ms + KEY_KEPT_MS <= j->turn.wall_ms + RETURN_MS)
 				g->window_start_ms = g->rate_count = 0;
@@ -165,6 +130,7 @@ void judge_stepped(struct judge *j, int64_t now_ms, int64_t by_ms)
 	list_each(it, tmp, &j->pending) {
 		struct judge_msg *m = list_entry(it, struct judge_msg, node);
 
+		m->beat_ahead = m->gone_ms != 0;
 		if (m->gone_ms != 0 && m->gone_ms < latest_ms)
 			m->gone_ms = latest_ms;
 	}
@@ -191,10 +157,16 @@ static int64_t slots_held(const struct judge *j, int user, int64_t now_ms)
 static void check_returned(struct judge *j, struct judge_msg *m, int64_t now_ms,
 			   int64_t able_wall_ms)
 {
+	bool stays;
+
+	if (m->beat_ahead && able_wall_ms == INT64_MIN)
+		m->gone_ms = now_ms + j->set.lease_ms + 2 * RETURN_MS;
 	/* Messages with a flow key may have to wait for others of it. */
 	if (m->gone_ms == 0 || now_ms < m->gone_ms || m->cancel_requested || m->flow >= 0)
 		return;
-	if (m->due_ms > able_wall_ms || slots_held(j, m->user, now_ms) >= j->set.user_parallelism) {
+	stays = m->queue >= 0 && m->root == NULL && j->user[m->user].queue[m->queue].paused;
+	if (stays || m->due_ms > able_wall_ms ||
+	    slots_held(j, m->user, now_ms) >= j->user[m->user].parallelism) {
 		m->able_ms = 0;
 		return;
 	}
@@ -211,4 +183,5 @@ void judge_instant(struct judge *j, int64_t now_ms, int64_t able_wall_ms)
 
 	list_each(it, tmp, &j->pending)
 		check_returned(j, list_entry(it, struct judge_msg, node), now_ms, able_wall_ms);
+	judge_ticks_instant(j, now_ms, able_wall_ms);
 }

@@ -1,45 +1,25 @@
-#include "load.h"
+#include "load_int.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/check.h"
 
-enum load_kind { LOAD_USER, LOAD_PUBLISH, LOAD_CANCEL, LOAD_DLQ };
-enum { ITEMS_MAX = 4 };
-
-/* Something asked of an engine, until it answers or dies. */
-struct load_op {
-	struct list node; /* in proc.ops */
-	struct proc *proc;
-	enum load_kind kind;
-	struct arena arena;
-	int user;
-	int tag[ITEMS_MAX];
-	struct msg_id id;
-	struct dlq_id dlq_id;
-	union {
-		struct account_op account;
-		struct publish publish;
-		struct message_cancel cancel;
-		struct dlq_op dlq;
-	};
-};
-
-static struct load_op *op_new(struct proc *p, enum load_kind kind, int user)
+struct load_op *load_new(struct proc *p, enum load_kind kind, int user)
 {
 	struct load_op *op = xcalloc(1, sizeof(*op));
 
 	op->proc = p;
 	op->kind = kind;
 	op->user = user;
+	op->asked_ms = p->world->now_ms;
 	arena_init(&op->arena);
 	list_push(&p->ops, &op->node);
 	p->turn_at_ms = p->world->now_ms;
 	return op;
 }
 
-static void op_free(struct load_op *op)
+void load_free(struct load_op *op)
 {
 	list_remove(&op->node);
 	arena_done(&op->arena);
@@ -48,23 +28,27 @@ static void op_free(struct load_op *op)
 	free(op);
 }
 
-static struct str user_name(struct arena *a, int user)
+struct str load_user(struct arena *a, int user)
 {
 	return arena_fmt(a, "user%d", user);
 }
 
-static struct account *account_of(struct load_op *op)
+struct account *load_account(struct load_op *op)
 {
-	struct account *a = engine_account(op->proc->engine, user_name(&op->arena, op->user));
+	struct account *a = engine_account(op->proc->engine, load_user(&op->arena, op->user));
 
 	check(a != NULL);
 	return a;
 }
 
-/* Was there anything lately that excuses an engine for saying that the store is not there? */
-static bool faults(const struct load_op *op)
+bool load_faults(const struct load_op *op)
 {
 	return !world_is_calm(op->proc->world);
+}
+
+int load_any_user(struct world *w)
+{
+	return (int)rng_below(&w->rng, (uint64_t)w->users);
 }
 
 /* ---- users -------------------------------------------------------------------------------------------- */
@@ -75,15 +59,15 @@ static void user_made(struct account_op *a)
 
 	if (a->problem.status != 0)
 		judge_fail(op->proc->world->judge, "a user cannot be made: %s", a->problem.text);
-	op_free(op);
+	load_free(op);
 }
 
 void load_users(struct world *w, struct proc *p)
 {
 	for (int u = 0; u < w->users; u++) {
-		struct load_op *op = op_new(p, LOAD_USER, u);
+		struct load_op *op = load_new(p, LOAD_USER, u);
 		struct user user = {
-			.id = user_name(&op->arena, u),
+			.id = load_user(&op->arena, u),
 			.token = arena_fmt(&op->arena, "token%d", u),
 			.key_current = STR("sig_one"),
 			.key_next = STR("sig_two"),
@@ -115,13 +99,13 @@ static void published(struct publish *pub)
 						 .status = item->problem.status,
 						 .duplicate = item->duplicate,
 						 .id = item->id,
-						 .faults = faults(op),
+						 .faults = load_faults(op),
 					 });
 	}
-	op_free(op);
+	load_free(op);
 }
 
-static struct str any_url(struct load_op *op)
+struct str load_any_url(struct load_op *op)
 {
 	return arena_fmt(&op->arena, "http://e%d.test/x",
 			 (int)rng_below(&op->proc->world->rng, WORLD_ENDPOINTS));
@@ -132,16 +116,20 @@ static void any_gates(struct load_op *op, struct msg *m)
 	struct world *w = op->proc->world;
 	int key = (int)rng_below(&w->rng, 3);
 
-	if (world_one_in(w, 3)) {
+	if (world_one_in(w, 3))
 		m->queue = arena_fmt(&op->arena, "q%d", (int)rng_below(&w->rng, 2));
-	} else if (world_one_in(w, 3)) {
-		m->flow_key = arena_fmt(&op->arena, "f%d", key);
-		m->flow_parallelism = w->flow_parallelism[key];
-		m->flow_period_s = 1;
-		if (key != 0) {
-			m->flow_rate = world_between(w, 1, 4);
-			m->flow_period_s = world_between(w, 1, 8);
-		}
+	else if (!world_one_in(w, 3))
+		return;
+	/* Some have both. */
+	if (m->queue.n > 0 && !world_one_in(w, 6))
+		return;
+	m->flow_key = arena_fmt(&op->arena, "f%d", key);
+	m->flow_parallelism =
+		world_one_in(w, 8) ? world_between(w, 0, 3) : w->flow_parallelism[key];
+	m->flow_period_s = 1;
+	if (key != 0) {
+		m->flow_rate = world_between(w, 1, 4);
+		m->flow_period_s = world_between(w, 1, 8);
 	}
 }
 
@@ -156,8 +144,8 @@ static void any_msg(struct load_op *op, struct msg *m, int tag)
 	int64_t wall_ms = world_wall_ms(w) + op->proc->skew_ms;
 
 	*m = (struct msg){
-		.user = user_name(&op->arena, op->user),
-		.url = any_url(op),
+		.user = load_user(&op->arena, op->user),
+		.url = load_any_url(op),
 		.method = STR("POST"),
 		.body = arena_fmt(&op->arena, "t%d", tag),
 		.created_ms = wall_ms,
@@ -171,157 +159,144 @@ static void any_msg(struct load_op *op, struct msg *m, int tag)
 	else
 		m->retry_delay = delay[rng_below(&w->rng, countof(delay))];
 	if (world_one_in(w, 4))
-		m->callback = any_url(op);
+		m->callback = load_any_url(op);
 	if (world_one_in(w, 4))
-		m->failure_callback = any_url(op);
+		m->failure_callback = load_any_url(op);
 	any_gates(op, m);
 }
 
-static void publish(struct proc *p)
+/* One item of a publish; its destination may be overruled. */
+static void item_make(struct load_op *op, size_t i, struct str url)
 {
-	struct world *w = p->world;
-	struct load_op *op = op_new(p, LOAD_PUBLISH, (int)rng_below(&w->rng, (uint64_t)w->users));
-	size_t n = world_one_in(w, 4) ? (size_t)world_between(w, 2, ITEMS_MAX) : 1;
+	struct publish_item *item = &op->publish.item[i];
+	struct world *w = op->proc->world;
+	int dedup = world_one_in(w, 8) ? (int)rng_below(&w->rng, JUDGE_NAMES) : -1;
 
+	op->tag[i] = judge_asked(w->judge, op->user, dedup);
+	any_msg(op, &item->msg, op->tag[i]);
+	if (url.n > 0)
+		item->msg.url = url;
+	if (dedup >= 0 && w->broken != BREAK_DEDUP)
+		item->dedup_key = arena_fmt(&op->arena, "d%d", dedup);
+	world_note(w, "p%d is asked to publish t%d of user%d to %.*s%s%.*s%s%.*s", op->proc->slot,
+		   op->tag[i], op->user, STR_FMT(item->msg.url), item->msg.queue.n ? " queue " : "",
+		   STR_FMT(item->msg.queue), item->msg.flow_key.n ? " key " : "",
+		   STR_FMT(item->msg.flow_key));
+	w->to_publish--;
+}
+
+static void items_make(struct load_op *op, size_t n)
+{
 	op->publish = (struct publish){
-		.account = account_of(op),
+		.account = load_account(op),
 		.item = arena_array(&op->arena, struct publish_item, n),
 		.n = n,
 		.done = published,
 		.arg = op,
 	};
-	for (size_t i = 0; i < n; i++) {
-		struct publish_item *item = &op->publish.item[i];
-		int dedup = world_one_in(w, 8) ? (int)rng_below(&w->rng, JUDGE_NAMES) : -1;
+}
 
-		op->tag[i] = judge_asked(w->judge, op->user, dedup);
-		any_msg(op, &item->msg, op->tag[i]);
-		if (dedup >= 0 && w->broken != BREAK_DEDUP)
-			item->dedup_key = arena_fmt(&op->arena, "d%d", dedup);
-		world_note(w, "p%d is asked to publish t%d of user%d to %.*s%s%.*s%s%.*s", p->slot,
-			   op->tag[i], op->user, STR_FMT(item->msg.url),
-			   item->msg.queue.n ? " queue " : "", STR_FMT(item->msg.queue),
-			   item->msg.flow_key.n ? " key " : "", STR_FMT(item->msg.flow_key));
-		w->to_publish--;
-	}
+static void publish(struct proc *p)
+{
+	struct world *w = p->world;
+	struct load_op *op = load_new(p, LOAD_PUBLISH, load_any_user(w));
+	size_t n = world_one_in(w, 4) ? (size_t)world_between(w, 2, 4) : 1;
+
+	items_make(op, n);
+	for (size_t i = 0; i < n; i++)
+		item_make(op, i, STR_NULL);
 	engine_publish(p->engine, &op->publish);
 }
 
-/* ---- cancelling --------------------------------------------------------------------------------------- */
+/* ---- publishing to a group ---------------------------------------------------------------------------- */
 
-static void cancelled(struct message_cancel *c)
+/* As the API does it: the group as it is found, a message for each endpoint. */
+static void group_found(struct groups_find *find)
 {
-	struct load_op *op = c->arg;
-	struct world *w = op->proc->world;
+	struct load_op *op = find->arg, *pub;
+	const struct group *g = &op->group.group;
+	struct proc *p = op->proc;
+	struct judge *j = p->world->judge;
 
-	if (c->problem.status != 0 && !faults(op))
-		judge_fail(w->judge, "a cancel failed: %s", c->problem.text);
-	judge_cancel_answered(w->judge, op->id, c->problem.status, c->cancelled);
-	op_free(op);
+	if (find->problem.status != 0) {
+		if (!load_faults(op))
+			judge_fail(j, "a group cannot be looked at: %s", find->problem.text);
+		load_free(op);
+		return;
+	}
+	judge_group_seen(j, op->thing, op->group.exists ? load_endpoints(g) : 0, op->asked_ms);
+	if (op->group.exists && !p->stopping) {
+		pub = load_new(p, LOAD_PUBLISH, op->user);
+		items_make(pub, g->n);
+		for (size_t i = 0; i < g->n; i++) {
+			item_make(pub, i, arena_str(&pub->arena, g->endpoint[i].url));
+			pub->publish.item[i].msg.topic = arena_fmt(&pub->arena, "g%d", op->thing.n);
+		}
+		engine_publish(p->engine, &pub->publish);
+	}
+	load_free(op);
 }
 
-static void cancel(struct proc *p)
+static void publish_to_group(struct proc *p)
 {
-	struct world *w = p->world;
-	struct load_op *op;
-	struct msg_id id;
-	int user;
+	struct load_op *op = load_new(p, LOAD_FIND, load_any_user(p->world));
 
-	if (!judge_pick_pending(w->judge, rng_u64(&w->rng), &user, &id))
-		return;
-	op = op_new(p, LOAD_CANCEL, user);
-	op->id = id;
-	op->cancel = (struct message_cancel){
-		.account = account_of(op),
-		.ids = &op->id,
-		.ids_n = 1,
-		.done = cancelled,
+	op->thing =
+		(struct judge_thing){ JUDGE_GROUP, op->user, (int)rng_below(&p->world->rng, 2) };
+	op->group.name = arena_fmt(&op->arena, "g%d", op->thing.n);
+	op->find = (struct groups_find){
+		.account = load_account(op),
+		.one = &op->group,
+		.n = 1,
+		.arena = &op->arena,
+		.done = group_found,
 		.arg = op,
 	};
-	world_note(w, "p%d is asked to cancel %" PRIx64, p->slot, id.seq);
-	judge_cancel_asked(w->judge, id);
-	engine_message_cancel(p->engine, &op->cancel);
+	engine_groups_find(p->engine, &op->find);
 }
 
-/* ---- the dead letter queue ---------------------------------------------------------------------------- */
-
-static void dlq_done(struct dlq_op *d)
-{
-	struct load_op *op = d->arg;
-	struct judge *j = op->proc->world->judge;
-
-	if (d->problem.status != 0) {
-		if (!faults(op))
-			judge_fail(j, "work on the dead letter queue failed: %s", d->problem.text);
-		judge_dlq_unsure(j, op->user, d->ids_n > 0 ? &op->dlq_id : NULL);
-	}
-	for (size_t i = 0; i < d->n; i++) {
-		if (d->what == DLQ_DELETE)
-			judge_dlq_deleted(j, op->user, d->found[i].id);
-		else if (!faults(op))
-			judge_dlq_retried(j, d->found[i].id, d->found[i].new_id);
-	}
-	judge_dlq_deleting(j, op->user, d->what == DLQ_DELETE ? -1 : 0);
-	op_free(op);
-}
-
-static void dlq(struct proc *p)
-{
-	struct world *w = p->world;
-	bool group = world_one_in(w, 6);
-	struct load_op *op;
-	struct dlq_id id;
-	int user;
-
-	if (!judge_pick_dead(w->judge, rng_u64(&w->rng), &user, &id))
-		return;
-	op = op_new(p, LOAD_DLQ, user);
-	op->dlq_id = id;
-	op->dlq = (struct dlq_op){
-		.account = account_of(op),
-		.what = world_one_in(w, 3) ? DLQ_DELETE : DLQ_RETRY,
-		.ids = &op->dlq_id,
-		.ids_n = group ? 0 : 1,
-		.max = world_between(w, 1, 20),
-		.descending = world_one_in(w, 2),
-		.done = dlq_done,
-		.arg = op,
-	};
-	arena_init(&op->dlq.arena);
-	world_note(w, "p%d is asked to %s dead letters of user%d", p->slot,
-		   op->dlq.what == DLQ_DELETE ? "delete" : "retry", user);
-	judge_dlq_asked(w->judge, user, group ? NULL : &id);
-	judge_dlq_deleting(w->judge, user, op->dlq.what == DLQ_DELETE ? 1 : 0);
-	engine_dlq(p->engine, &op->dlq);
-}
+/* ---- taking turns ------------------------------------------------------------------------------------- */
 
 void load_turn(struct world *w, struct proc *p)
 {
-	uint64_t dice = rng_below(&w->rng, 20);
+	static void (*const rare[])(struct proc *p) = {
+		load_gate,     load_gate,     load_gate,  load_gate,
+		load_group,    load_group,    load_group, load_schedule,
+		load_schedule, load_schedule, load_bulk,  load_queue_delete,
+	};
+	uint64_t dice = rng_below(&w->rng, 24);
 
 	if (dice == 0)
-		cancel(p);
-	else if (dice <= 2)
-		dlq(p);
+		load_cancel(p);
+	else if (dice <= 3)
+		load_dlq(p);
+	else if (dice <= 9)
+		rare[rng_below(&w->rng, countof(rare))](p);
+	else if (dice == 10)
+		publish_to_group(p);
 	else
 		publish(p);
 }
 
+/* What was asked for may have been done or not. */
+static void forget(struct load_op *op)
+{
+	struct judge *j = op->proc->world->judge;
+
+	if (op->kind == LOAD_CANCEL)
+		judge_cancel_answered(j, op->id, -1, 0);
+	else if (op->kind == LOAD_BULK || op->kind == LOAD_QUEUE_DELETE)
+		judge_bulk_answered(j, op->bulk, -1, 0);
+	else if (op->kind == LOAD_DLQ)
+		judge_dlq_answered(j, &op->dead, -1, 0, false);
+	load_free(op);
+}
+
 void load_forget(struct proc *p)
 {
-	struct list *node;
-
 	while (!list_is_empty(&p->ops)) {
-		struct load_op *op;
+		struct list *node = p->ops.next;
 
-		node = p->ops.next;
-		op = list_entry(node, struct load_op, node);
-		if (op->kind == LOAD_DLQ) {
-			struct judge *j = p->world->judge;
-
-			judge_dlq_unsure(j, op->user, op->dlq.ids_n > 0 ? &op->dlq_id : NULL);
-			judge_dlq_deleting(j, op->user, op->dlq.what == DLQ_DELETE ? -1 : 0);
-		}
-		op_free(op);
+		forget(list_entry(node, struct load_op, node));
 	}
 }

@@ -1,4 +1,5 @@
-/* load.h - what users ask for: publishes with random options, cancels, work on the dead letter queue.
+/* load.h - what users ask for: publishes with random options, cancels, work on dead letters, queues, keys, URL
+ * groups and schedules.
  */
 #ifndef SIM_LOAD_H
 #define SIM_LOAD_H
@@ -9,6 +10,9 @@
 void load_turn(struct world *w, struct proc *p);
 /* Has the users made by this process, which has just got ready. */
 void load_users(struct world *w, struct proc *p);
+/* Asks for the next thing that lets everything come to an end: a schedule's delete, a resume. False when nothing
+ * keeps anything from that. */
+must_use bool load_tidy(struct world *w, struct proc *p);
 /* The process is gone, and the answers with it. */
 void load_forget(struct proc *p);
 

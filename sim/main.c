@@ -4,9 +4,25 @@
  *	sim --seed S [--trace]        one seed; --trace prints everything that happens
  *	sim --break HOW               a world that is broken on purpose: passes when the judge notices
  *	sim --break all               the same for all ways
+ *
+ * How to read a trace. Each line has the world's time in seconds, and what happened then:
+ *
+ *	p1 is asked to publish t17 of user0 to URL queue q1    a request to process 1; t17 is the body, by which the
+ *	                                                       judge names the message: "message 17"
+ *	t17 answered (status 0, 33...)     the answer, with the first half of the message's id in hex; all further lines
+ *	                                   name it by this number
+ *	p1: 33... ACTIVE retried 0 ...     an event in the log, by a turn of process 1: from here on it is durable
+ *	p1: schedule s0 of user0 stored, 2 messages      a mark (mark.h): a document was written, by a step that also
+ *	                                                 made two messages, which follow
+ *	p1 sends 33... to e4, e4 answers 500 to 33..., p1 gets 500 for 33...     one attempt; status 0 = none
+ *	p2 dies, the clock steps, ...      faults
+ *
+ * The verdict, on the last line, is the first thing that was wrong; so it happened in the last turn. A trace is long:
+ * grep for the number of the message, and for "p1 " and " dies" around it.
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,12 +31,39 @@
 #include "base/str.h"
 #include "world.h"
 
-enum { BREAK_SEEDS_MAX = 20 };
+enum { BREAK_SEEDS_MAX = 40 };
 
 static const char *const break_name[BREAK_COUNT] = {
-	[BREAK_NONE] = "none",   [BREAK_LEASE] = "lease", [BREAK_ORDER] = "order",
-	[BREAK_DEDUP] = "dedup", [BREAK_LOSE] = "lose",   [BREAK_LIE] = "lie",
+	[BREAK_NONE] = "none",
+	[BREAK_LEASE] = "lease",
+	[BREAK_DEDUP] = "dedup",
+	[BREAK_LOSE] = "lose",
+	[BREAK_LIE] = "lie",
 	[BREAK_SLOTS] = "slots",
+	[BREAK_STUCK] = "stuck",
+	[BREAK_LEFT] = "left",
+	[BREAK_DEAD_LEFT] = "dead-left",
+	[BREAK_TOLD] = "told",
+	[BREAK_ORDER] = "order",
+	[BREAK_ROWS] = "rows",
+	[BREAK_PAUSE] = "pause",
+	[BREAK_KEY_PAUSE] = "key-pause",
+	[BREAK_QUEUE] = "queue",
+	[BREAK_PIN] = "pin",
+	[BREAK_RATE] = "rate",
+	[BREAK_TWICE] = "twice",
+	[BREAK_EARLY] = "early",
+	[BREAK_LATE] = "late",
+	[BREAK_FAN_OUT] = "fan-out",
+	[BREAK_UNPAUSE] = "unpause",
+	[BREAK_REVIVE] = "revive",
+	[BREAK_MAKEUP] = "makeup",
+	[BREAK_OVERWRITE] = "overwrite",
+	[BREAK_RESUME] = "resume",
+	[BREAK_GROUP] = "group",
+	[BREAK_FORGET] = "forget",
+	[BREAK_CANCEL] = "cancel",
+	[BREAK_BURY] = "bury",
 };
 
 struct options {
@@ -29,8 +72,9 @@ struct options {
 	enum world_break broken; /* BREAK_COUNT = all */
 };
 
-/* In a process of its own, so that a failed check() costs one seed and not the run. */
-static bool run_apart(uint64_t seed, enum world_break broken)
+/* In a process of its own, so that a failed check() costs one seed and not the run. `shared` memory takes what
+ * it counted. */
+static bool run_apart(uint64_t seed, enum world_break broken, struct judge_counts *shared)
 {
 	struct world_settings set = { .seed = seed, .broken = broken };
 	int status;
@@ -40,7 +84,7 @@ static bool run_apart(uint64_t seed, enum world_break broken)
 	pid = fork();
 	check(pid >= 0);
 	if (pid == 0) {
-		bool well = world_run(&set);
+		bool well = world_run(&set, shared);
 
 		fflush(stdout);
 		_exit(well ? 0 : 1);
@@ -53,10 +97,22 @@ static bool run_apart(uint64_t seed, enum world_break broken)
 	return false;
 }
 
+static struct judge_counts *share(void)
+{
+	void *p = mmap(NULL, sizeof(struct judge_counts), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	check(p != MAP_FAILED);
+	return p;
+}
+
 static bool is_noticed(enum world_break broken, uint64_t first)
 {
+	struct judge_counts *shared = share();
+
+	printf("%s:\n", break_name[broken]);
 	for (uint64_t i = 0; i < BREAK_SEEDS_MAX; i++) {
-		if (!run_apart(first + i, broken))
+		if (!run_apart(first + i, broken, shared))
 			return true;
 	}
 	printf("the judge does not notice: %s\n", break_name[broken]);
@@ -72,10 +128,21 @@ static int close_line(uint64_t passed, uint64_t failed)
 
 static int run_seeds(const struct options *o)
 {
+	struct judge_counts *shared = share();
+	struct judge_counts sum = { 0 };
 	uint64_t failed = 0;
 
-	for (uint64_t i = 0; i < o->seeds; i++)
-		failed += !run_apart(o->first + i, BREAK_NONE);
+	for (uint64_t i = 0; i < o->seeds; i++) {
+		failed += !run_apart(o->first + i, BREAK_NONE, shared);
+		sum.events += shared->events;
+		sum.created += shared->created;
+		sum.attempts += shared->attempts;
+		sum.ticks += shared->ticks;
+		sum.changes += shared->changes;
+	}
+	printf("%lld events of %lld messages, %lld attempts, %lld triggers, %lld changes by hand\n",
+	       (long long)sum.events, (long long)sum.created, (long long)sum.attempts,
+	       (long long)sum.ticks, (long long)sum.changes);
 	return close_line(o->seeds - failed, failed);
 }
 
@@ -94,9 +161,11 @@ static int run_breaks(const struct options *o)
 
 static int usage(void)
 {
-	fputs("usage: sim --seeds N [--first S] | --seed S [--trace] | --break "
-	      "lease|order|dedup|lose|lie|slots|all\n",
+	fputs("usage: sim --seeds N [--first S] | --seed S [--trace] | --break HOW|all\nHOW:",
 	      stderr);
+	for (int b = BREAK_NONE + 1; b < BREAK_COUNT; b++)
+		fprintf(stderr, " %s", break_name[b]);
+	fputs("\n", stderr);
 	return 2;
 }
 
@@ -145,11 +214,12 @@ int main(int argc, char **argv)
 		return usage();
 	if (o.trace) {
 		struct world_settings set = { .seed = o.first, .trace = true, .broken = BREAK_NONE };
+		struct judge_counts counts;
 		bool well;
 
 		if (o.breaks && o.broken < BREAK_COUNT)
 			set.broken = o.broken;
-		well = world_run(&set);
+		well = world_run(&set, &counts);
 		return close_line(well, !well);
 	}
 	return o.breaks ? run_breaks(&o) : run_seeds(&o);

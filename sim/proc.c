@@ -5,6 +5,8 @@
 #include "base/check.h"
 #include "endpoints.h"
 #include "load.h"
+#include "observer.h"
+#include "spy.h"
 
 enum { ABLE_AFTER_MS = 6000 };
 
@@ -58,7 +60,7 @@ static struct store *attach(struct proc *p)
 	struct store *s = sqlite_db_attach(p->world->db, wall_ms(p));
 
 	check(s != NULL);
-	s = fault_wrap(s, rng_u64(&p->world->rng));
+	s = fault_wrap(spy_wrap(s, p->world), rng_u64(&p->world->rng));
 	return s;
 }
 
@@ -69,7 +71,8 @@ static void start(struct proc *p)
 
 	p->holder = ++w->holders;
 	p->failures = 0;
-	p->skew_ms = world_between(w, -300, 300);
+	/* Often the same, so that several see a schedule due at the same instant. */
+	p->skew_ms = world_one_in(w, 2) ? world_between(w, -300, 300) : 0;
 	p->mono_offset_ms = world_between(w, 1, 1000000) - w->now_ms;
 	p->ready = p->stopping = false;
 	p->die_in = 0;
@@ -112,11 +115,11 @@ void proc_kill(struct proc *p)
 
 	world_note(w, "p%d dies", p->slot);
 	judge_holder_gone(w->judge, p->holder, w->now_ms, false);
-	sqlite_db_kill(w->db, fault_unwrap(p->store));
+	sqlite_db_kill(w->db, spy_unwrap(fault_unwrap(p->store)));
 	engine_free(p->engine);
 	load_forget(p);
 	leave(p);
-	world_check_store(w, "a death");
+	observer_check(w, "a death");
 }
 
 static void stopped(void *arg)
@@ -142,10 +145,10 @@ static void close_down(struct proc *p)
 	}
 	store_close(p->store);
 	judge_holder_gone(w->judge, p->holder, w->now_ms, true);
-	world_read_log(w, p);
+	observer_read_log(w, p);
 	engine_free(p->engine);
 	leave(p);
-	world_check_store(w, "a stop");
+	observer_check(w, "a stop");
 }
 
 void proc_stop(struct proc *p, int64_t grace_ms)
@@ -233,7 +236,7 @@ static void turn(struct proc *p)
 	if (w->rung || failures(p) > p->failures)
 		p->poll_at_ms = w->now_ms + (world_one_in(w, 2) ? 0 : world_between(w, 1, 20));
 	if (w->rung)
-		world_read_log(w, p);
+		observer_read_log(w, p);
 }
 
 void proc_turn(struct proc *p)

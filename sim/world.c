@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "core/event.h"
 #include "endpoints.h"
 #include "load.h"
+#include "observer.h"
 #include "proc.h"
 
 enum {
@@ -16,6 +16,10 @@ enum {
 	CALM_AFTER_MS = 20000,
 	ROWS_EVERY_MS = 30000,
 	DRAIN_MS = 4 * 3600 * 1000,
+	WATCH_MS = 130 * 1000,
+	TIDY_MS = 120 * 1000,
+	DOWN_MS_MAX = 240 * 1000,
+	MINUTE_MS = 60 * 1000,
 	LULL_MS = 40000, /* longer than any attempt */
 	SKEW_MS = 300,
 	PPM_MAX = 150000,
@@ -55,121 +59,6 @@ bool world_is_calm(const struct world *w)
 	       w->now_ms > w->faults_ms + CALM_AFTER_MS;
 }
 
-/* ---- the observer's view of the store ----------------------------------------------------------------- */
-
-static void observed(struct store_req *req)
-{
-	bool *done = req->arg;
-
-	check(req->result == STORE_APPLIED);
-	*done = true;
-}
-
-static void observe(struct world *w, struct store_req *req, const bool *done)
-{
-	store_submit(w->observer, req);
-	store_flush(w->observer, world_wall_ms(w));
-	store_poll(w->observer);
-	check(*done);
-}
-
-static void trace_events(struct world *w, struct str events, int slot)
-{
-	struct arena a;
-	struct event e;
-
-	arena_init(&a);
-	while (event_next(&a, &events, &e) == 1)
-		world_note(w, "p%d: %" PRIx64 " %.*s retried %" PRId64 " status %" PRId64, slot,
-			   e.id.seq, STR_FMT(event_state_name(e.state)), e.retried,
-			   e.response_status);
-	arena_done(&a);
-}
-
-/* BREAK_LOSE: takes away the first event, now and then. */
-static struct str lose_one(struct world *w, struct str events)
-{
-	struct str rest = events;
-	struct arena a;
-	struct event e;
-
-	if (w->broken != BREAK_LOSE || w->lost_one || w->now_ms < 30000)
-		return events;
-	arena_init(&a);
-	w->lost_one = event_next(&a, &rest, &e) == 1;
-	arena_done(&a);
-	return rest;
-}
-
-void world_read_log(struct world *w, const struct proc *p)
-{
-	struct judge_turn turn = {
-		.holder = p->holder,
-		.now_ms = w->now_ms,
-		.wall_ms = world_wall_ms(w) + p->skew_ms,
-		.lag_ms = world_is_calm(w) ? 1000 : 0,
-	};
-	bool more = true;
-
-	while (more) {
-		bool done = false;
-		struct tail t;
-
-		tail_init(&t, w->tail_pos, 1024 * 1024, observed, &done);
-		arena_init(&t.arena);
-		observe(w, &t.req, &done);
-		w->tail_pos = t.last;
-		trace_events(w, t.events, p->slot);
-		judge_events(w->judge, &turn, lose_one(w, t.events));
-		more = t.more;
-		arena_done(&t.arena);
-	}
-}
-
-static void compare_user(struct world *w, int user, enum scan_kind kind)
-{
-	char name[16];
-	bool done = false;
-	struct scan s;
-
-	scan_init(&s, kind, observed, &done);
-	s.user = str_n(name, (size_t)snprintf(name, sizeof(name), "user%d", user));
-	s.max = 1000;
-	s.bytes_max = SIZE_MAX;
-	arena_init(&s.arena);
-	observe(w, &s.req, &done);
-	check(!s.more);
-	if (kind == SCAN_MESSAGES) {
-		judge_rows_start(w->judge, user);
-		for (size_t i = 0; i < s.rows; i++)
-			judge_row(w->judge, &s.row[i]);
-		judge_rows_end(w->judge, user);
-	} else {
-		for (size_t i = 0; i < s.rows; i++)
-			judge_dead_row(w->judge, &s.row[i]);
-		judge_dead_rows_end(w->judge, user);
-	}
-	arena_done(&s.arena);
-}
-
-static void compare_rows(struct world *w)
-{
-	for (int u = 0; u < w->users; u++) {
-		compare_user(w, u, SCAN_MESSAGES);
-		compare_user(w, u, SCAN_DLQ);
-	}
-	w->rows_at_ms = w->now_ms + ROWS_EVERY_MS;
-}
-
-void world_check_store(struct world *w, const char *after)
-{
-	char error[200];
-
-	compare_rows(w);
-	if (!sqlite_db_check(w->db, world_wall_ms(w), error))
-		judge_fail(w->judge, "the store contradicts itself after %s: %s", after, error);
-}
-
 /* ---- faults ------------------------------------------------------------------------------------------- */
 
 static void set_faults(struct world *w, bool on)
@@ -204,10 +93,43 @@ static void step_clock(struct world *w)
 		judge_lapse(w->judge, 0);
 }
 
+static void change_plan(struct world *w)
+{
+	w->plan.parallelism_max = world_between(w, 1, 8);
+	w->plan_told.parallelism_max = w->plan.parallelism_max + (w->broken == BREAK_SLOTS ? 2 : 0);
+	world_note(w, "users may run %" PRId64 " at once from now on", w->plan.parallelism_max);
+}
+
+/* All processes at once, and what the store has in memory; some time, the ticks of several minutes are missed. */
+static void restart_all(struct world *w)
+{
+	int64_t down_ms = world_one_in(w, 2) ? world_between(w, 0, DOWN_MS_MAX) : 0;
+
+	world_note(w, "everything stops for %" PRId64 " ms", down_ms);
+	for (int i = 0; i < WORLD_PROCS; i++) {
+		if (w->proc[i].holder != 0)
+			proc_kill(&w->proc[i]);
+		w->proc[i].restart_at_ms += down_ms;
+	}
+	sqlite_db_forget(w->db);
+}
+
+/* Schedules are due at the full minute: some die as they fire. */
+static void die_at_tick(struct world *w)
+{
+	w->tick_at_ms = INT64_MAX;
+	for (int i = 0; i < WORLD_PROCS; i++) {
+		struct proc *p = &w->proc[i];
+
+		if (p->holder != 0 && p->die_in == 0 && world_one_in(w, 2))
+			p->die_in = (int)world_between(w, 1, 6);
+	}
+}
+
 static void one_fault(struct world *w)
 {
 	struct proc *p = &w->proc[rng_below(&w->rng, WORLD_PROCS)];
-	int64_t dice = world_between(w, 0, 9);
+	int64_t dice = world_between(w, 0, 12);
 
 	w->fault_at_ms = w->now_ms + world_between(w, 500, 30000);
 	if (dice <= 2 && p->holder != 0)
@@ -221,11 +143,17 @@ static void one_fault(struct world *w)
 	else if (dice == 6)
 		w->temper[rng_below(&w->rng, WORLD_ENDPOINTS)] =
 			(enum temper)rng_below(&w->rng, TEMPER_COUNT);
+	else if (dice == 10)
+		restart_all(w);
+	else if (dice == 11)
+		change_plan(w);
+	else if (dice == 12)
+		w->tick_at_ms = w->now_ms + MINUTE_MS - world_wall_ms(w) % MINUTE_MS;
 	else if (dice <= 8 && !w->faults_on) {
 		set_faults(w, true);
 		w->faults_until_ms = w->now_ms + world_between(w, 100, 15000);
 	}
-	world_check_store(w, "a fault");
+	observer_check(w, "a fault");
 }
 
 /* The end of all trouble: from here on, everything has to come to an end. */
@@ -233,7 +161,7 @@ static void get_well(struct world *w)
 {
 	world_note(w, "everything is well from now on");
 	w->healthy = true;
-	w->fault_at_ms = w->faults_until_ms = w->load_at_ms = INT64_MAX;
+	w->fault_at_ms = w->faults_until_ms = w->load_at_ms = w->tick_at_ms = INT64_MAX;
 	set_faults(w, false);
 	for (int i = 0; i < WORLD_PROCS; i++) {
 		w->proc[i].die_in = 0;
@@ -269,6 +197,7 @@ static int64_t next_ms(const struct world *w)
 
 	for (int i = 0; i < WORLD_PROCS; i++)
 		next = least(next, proc_next_ms(&w->proc[i]));
+	next = least(next, w->tick_at_ms);
 	return least(next, least(w->faults_until_ms, w->rows_at_ms));
 }
 
@@ -282,6 +211,8 @@ static void instant(struct world *w)
 		w->now_ms = next;
 	if (w->fault_at_ms <= w->now_ms)
 		one_fault(w);
+	if (w->tick_at_ms <= w->now_ms)
+		die_at_tick(w);
 	if (w->faults_until_ms <= w->now_ms) {
 		w->faults_until_ms = INT64_MAX;
 		set_faults(w, false);
@@ -291,8 +222,10 @@ static void instant(struct world *w)
 	endpoints_turn(w);
 	for (int i = 0; i < WORLD_PROCS; i++)
 		proc_turn(&w->proc[i]);
-	if (w->rows_at_ms <= w->now_ms)
-		compare_rows(w);
+	if (w->rows_at_ms <= w->now_ms) {
+		observer_compare(w);
+		w->rows_at_ms = w->now_ms + ROWS_EVERY_MS;
+	}
 	able = proc_any_able(w) && !w->faults_on;
 	judge_instant(w->judge, w->now_ms, able ? world_wall_ms(w) - SKEW_MS : INT64_MIN);
 }
@@ -308,6 +241,22 @@ static void go_on_until(struct world *w, int64_t until_ms)
 		instant(w);
 }
 
+/* Nothing new is made and nothing stays paused. */
+static void tidy(struct world *w)
+{
+	int64_t give_up_ms = w->now_ms + TIDY_MS;
+
+	while (fine(w) && w->now_ms < give_up_ms) {
+		struct proc *p = &w->proc[rng_below(&w->rng, WORLD_PROCS)];
+
+		if (proc_is_open(p) && !load_tidy(w, p))
+			return;
+		go_on_until(w, w->now_ms + 1000);
+	}
+	if (fine(w))
+		judge_fail(w->judge, "it cannot be tidied up");
+}
+
 static void live(struct world *w)
 {
 	int64_t end_ms;
@@ -318,6 +267,9 @@ static void live(struct world *w)
 	if (!fine(w))
 		return;
 	get_well(w);
+	/* Schedules go on for a while, to be judged with nothing in their way. */
+	go_on_until(w, w->now_ms + WATCH_MS);
+	tidy(w);
 	end_ms = w->now_ms + DRAIN_MS;
 	while (fine(w) && w->now_ms < end_ms && judge_pending(w->judge) > 0)
 		instant(w);
@@ -335,7 +287,7 @@ static void check_rest(struct world *w)
 			judge_fail(w->judge, "p%d still holds %d deliveries, %zu bytes", i,
 				   s.deliveries, s.memory_bytes);
 	}
-	world_check_store(w, "the end");
+	observer_check(w, "the end");
 	if (sqlite_db_stats(w->db).messages != 0)
 		judge_fail(w->judge, "the store still counts %lld messages",
 			   (long long)sqlite_db_stats(w->db).messages);
@@ -384,7 +336,7 @@ static void make_rules(struct world *w)
 	for (int i = 0; i < WORLD_ENDPOINTS; i++)
 		w->temper[i] = i < 3 ? TEMPER_FAST : (enum temper)rng_below(&w->rng, TEMPER_COUNT);
 	w->to_publish = (int)world_between(w, 100, 200);
-	w->load_until_ms = world_between(w, 20, 300) * 1000;
+	w->load_until_ms = world_between(w, 20, world_one_in(w, 8) ? 2000 : 300) * 1000;
 }
 
 static void ring(void *arg)
@@ -425,14 +377,10 @@ static struct world *world_new(const struct world_settings *settings)
 	list_init(&w->orphans);
 	make_rules(w);
 	make_store(w);
-	judge.user_parallelism = w->plan.parallelism_max;
-	judge.queues_are_one = w->broken == BREAK_ORDER;
-	for (int i = 0; i < JUDGE_NAMES; i++)
-		judge.flow_parallelism[i] = w->flow_parallelism[i];
 	w->judge = judge_new(&judge);
 	w->load_at_ms = 10000;
 	w->fault_at_ms = 15000;
-	w->faults_until_ms = INT64_MAX;
+	w->faults_until_ms = w->tick_at_ms = INT64_MAX;
 	w->rows_at_ms = ROWS_EVERY_MS;
 	w->stepped_ms = -CALM_AFTER_MS;
 	w->faults_ms = -CALM_AFTER_MS;
@@ -458,13 +406,17 @@ static void report(const struct world *w)
 {
 	int64_t first = w->lines > WORLD_KEPT ? w->lines - WORLD_KEPT : 0;
 
+	if (w->broken != BREAK_NONE) {
+		printf("  %s\n", judge_verdict(w->judge));
+		return;
+	}
 	printf("seed %" PRIu64 " failed: %s\n", w->seed, judge_verdict(w->judge));
 	for (int64_t i = first; !w->trace && i < w->lines; i++)
 		printf("  %s\n", w->line[i % WORLD_KEPT]);
 	printf("  replay with: sim --seed %" PRIu64 " --trace\n", w->seed);
 }
 
-bool world_run(const struct world_settings *settings)
+bool world_run(const struct world_settings *settings, struct judge_counts *ret_counts)
 {
 	struct world *w = world_new(settings);
 	bool well;
@@ -475,17 +427,22 @@ bool world_run(const struct world_settings *settings)
 	if (fine(w))
 		stop_all(w);
 	well = fine(w);
-	if (!well && w->broken == BREAK_NONE)
+	*ret_counts = judge_counts(w->judge);
+	if (!well)
 		report(w);
 	if (w->trace) {
 		struct judge_counts c = judge_counts(w->judge);
 
-		printf("%" PRId64 " instants, %.0f s: %" PRId64 " messages (%" PRId64
-		       " callbacks), %" PRId64 " attempts, %" PRId64 " delivered, %" PRId64
-		       " failed, %" PRId64 " cancelled, %" PRId64 " duplicates, %" PRId64
-		       " returned by death, %" PRId64 " deduplicated\n",
-		       w->instants, (double)w->now_ms / 1000, c.created, c.callbacks, c.attempts,
-		       c.delivered, c.failed, c.canceled, c.duplicates, c.returned, c.deduplicated);
+		printf("%" PRId64 " instants, %.0f s: %" PRId64 " events, %" PRId64
+		       " messages (%" PRId64 " callbacks), %" PRId64 " attempts, %" PRId64
+		       " delivered, %" PRId64 " failed, %" PRId64 " cancelled, %" PRId64
+		       " duplicates, %" PRId64 " returned by death, %" PRId64 " deduplicated\n",
+		       w->instants, (double)w->now_ms / 1000, c.events, c.created, c.callbacks,
+		       c.attempts, c.delivered, c.failed, c.canceled, c.duplicates, c.returned,
+		       c.deduplicated);
+		printf("%" PRId64 " changes by hand, %" PRId64 " triggers (%" PRId64
+		       " of groups), %" PRId64 " dead letters retried\n",
+		       c.changes, c.ticks, c.fan_outs, c.revived);
 		if (!well)
 			printf("verdict: %s\n", judge_verdict(w->judge));
 	}

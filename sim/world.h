@@ -33,11 +33,37 @@ enum {
 enum world_break {
 	BREAK_NONE,
 	BREAK_LEASE, /* leases of the dead end much too late */
-	BREAK_ORDER, /* two queues are what the publisher takes for one */
 	BREAK_DEDUP, /* the deduplication id does not reach the store */
 	BREAK_LOSE,  /* the first event of some message gets lost */
 	BREAK_LIE,   /* the courier reports a success that no endpoint gave */
 	BREAK_SLOTS, /* the engines know a higher limit than the user has */
+	BREAK_STUCK, /* some answers never come, not even a time-out */
+	/* By the load, which tells the judge of something else than it asks for or hears. */
+	BREAK_LEFT,      /* bulk cancels stop after the first */
+	BREAK_DEAD_LEFT, /* work on all dead letters stops early and says that nothing is left */
+	BREAK_TOLD,      /* two are told to have taken out one dead letter */
+	/* By the spy: what is asked of the store is something else than what the judge is told. */
+	BREAK_ORDER,     /* two queues are what the publisher takes for one */
+	BREAK_ROWS,      /* gates are paused and the rows do not say so */
+	BREAK_PAUSE,     /* a queue is resumed instead */
+	BREAK_KEY_PAUSE, /* a key is */
+	BREAK_QUEUE,     /* a queue gets more slots */
+	BREAK_PIN,       /* a key does */
+	BREAK_RATE,      /* a key starts more in a period */
+	BREAK_TWICE,     /* a trigger does not look at the schedule's version */
+	BREAK_EARLY,     /* schedules are due too early */
+	BREAK_LATE,      /* ... or too late */
+	BREAK_FAN_OUT,   /* a trigger leaves one endpoint of a group out */
+	BREAK_UNPAUSE,   /* a paused schedule is stored as one that is not */
+	BREAK_REVIVE,    /* the retry of a dead letter makes no message */
+	/* ... and what the engine believes to be done. */
+	BREAK_MAKEUP,    /* a trigger makes up for more than one that was missed */
+	BREAK_OVERWRITE, /* a schedule that is overwritten is no longer paused */
+	BREAK_RESUME,    /* pausing a schedule resumes it */
+	BREAK_GROUP,     /* a change of a group loses an endpoint */
+	BREAK_FORGET,    /* changes of gates are not done */
+	BREAK_CANCEL,    /* some cancels are not */
+	BREAK_BURY,      /* deletes of dead letters are not */
 	BREAK_COUNT,
 };
 
@@ -102,8 +128,11 @@ struct world {
 	int users;
 	int64_t flow_parallelism[JUDGE_NAMES];
 	int64_t load_at_ms, load_until_ms;
-	int to_publish; /* messages left to publish */
+	int to_publish;   /* messages left to publish */
+	int schedules;    /* asked for so far */
+	bool overwriting; /* the last that was asked of a schedule is to be made anew */
 	int64_t fault_at_ms;
+	int64_t tick_at_ms; /* some processes are to die then, as schedules fire */
 	int64_t rows_at_ms; /* next comparison of all rows */
 	bool faults_on;     /* the store loses answers now */
 	int64_t faults_until_ms;
@@ -121,7 +150,7 @@ struct world_settings {
 
 /* Lives through one seed. False when something was wrong; the reason and the last events have been printed
  * to standard output then, unless a break was asked for. */
-must_use bool world_run(const struct world_settings *settings);
+must_use bool world_run(const struct world_settings *settings, struct judge_counts *ret_counts);
 
 /* For the world's other files. */
 void world_note(struct world *w, const char *fmt, ...) printf_like(2, 3);
@@ -130,8 +159,5 @@ bool world_one_in(struct world *w, uint64_t n);
 int64_t world_between(struct world *w, int64_t least, int64_t most);
 int64_t world_wall_ms(const struct world *w);
 bool world_is_calm(const struct world *w);
-/* Reads what has been logged since the last time, as the doing of that holder. */
-void world_read_log(struct world *w, const struct proc *p);
-void world_check_store(struct world *w, const char *after);
 
 #endif

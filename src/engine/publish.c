@@ -48,10 +48,7 @@ static void put_done(struct store_req *req)
 		put_item(e, p, item);
 		return;
 	}
-	/* Refused only because the lost answer was a yes. */
-	applied = req->result == STORE_APPLIED ||
-		  (d->asked_again && item->from_dlq && s->refused_move == 0 &&
-		   s->refusal == REFUSAL_NOT_FOUND);
+	applied = req->result == STORE_APPLIED;
 	if (applied)
 		item->id = d->msg.id;
 	else

@@ -15,8 +15,9 @@
  *	REFUSED      a precondition did not hold; nothing of the step was done (see `refusal`)
  *	UNAVAILABLE  nothing was done (disk full, database down); may be tried again later
  *	UNKNOWN      the answer was lost; it may or may not be done. The same request is to be submitted again
- *	             as it is: a step is then refused or has no effect the second time, a claim (and a put
- *	             with want_lease) answers with what its lost self had leased
+ *	             as it is: a step is then refused or has no effect the second time, and one with a put is
+ *	             APPLIED if it had been; a claim (and a put with want_lease) answers with what its lost
+ *	             self had leased
  *
  * Time comes in with store_flush; no store reads a clock.
  *

@@ -213,6 +213,37 @@ CONTRACT(a_retry_from_the_dead_letter_queue_is_one_step)
 	T_CHECK(kit_find(k, &m) == NULL);
 }
 
+/* Whether the entry went by this very step or by another's, only the message tells. */
+CONTRACT(a_retry_repeated_after_a_lost_answer_says_what_it_did)
+{
+	struct dlq_id id = die(k, "u", 0);
+	struct kit_msg m;
+	struct move moves[2] = { { .kind = MOVE_DLQ_REMOVE } };
+	struct step done, lost;
+
+	moves[0].dlq_remove.user = STR("u");
+	moves[0].dlq_remove.id = id;
+	moves[1] = kit_put_move(k, &(struct kit_put){ .dedup = NULL }, &m);
+	T_EQ_INT(kit_step(k, &done, moves, 2), STORE_APPLIED);
+	done.req.result = STORE_UNKNOWN;
+	T_EQ_INT(kit_do(k, &done.req), STORE_APPLIED);
+	T_EQ_STR(kit_events(k, &m), "CREATED");
+	T_EQ_INT(kit_lease_all(k, &m, 1), 1);
+	T_EQ_INT(SETTLE(k, &m, SETTLE_DELIVERED).result, STORE_APPLIED);
+	done.req.result = STORE_UNKNOWN;
+	T_EQ_INT(kit_do(k, &done.req), STORE_APPLIED);
+	T_CHECK(kit_find(k, &m) == NULL);
+
+	moves[1] = kit_put_move(k, &(struct kit_put){ .dedup = NULL }, &m);
+	step_init(&lost, moves, 2, NULL, NULL);
+	lost.req.result = STORE_UNKNOWN;
+	lost.req.ticket = 12345;
+	T_EQ_INT(kit_do(k, &lost.req), STORE_REFUSED);
+	T_EQ_INT(lost.refusal, REFUSAL_NOT_FOUND);
+	T_EQ_INT(lost.refused_move, 0);
+	T_CHECK(kit_find(k, &m) == NULL);
+}
+
 /* ---- gates ----------------------------------------------------------------------------------- */
 
 CONTRACT(gates_are_listed_by_name)

@@ -202,6 +202,13 @@ void sqlite_db_close(struct sqlite_db *db)
 	db_free(db);
 }
 
+void sqlite_db_forget(struct sqlite_db *db)
+{
+	check(!db->writer_runs);
+	sqlite_gate_drop_all(db);
+	db->loaded = false;
+}
+
 struct sqlite_stats sqlite_db_stats(struct sqlite_db *db)
 {
 	struct sqlite_stats stats;

@@ -392,6 +392,8 @@ void sqlite_step_run(struct sqlite_db *db, struct step *step);
 enum refusal sqlite_message_put(struct sqlite_db *db, struct move *m);
 enum refusal sqlite_message_settle(struct sqlite_db *db, struct move *m);
 enum refusal sqlite_message_cancel(struct sqlite_db *db, struct move *m);
+/* Is its message there, or has it just ended? Then the put was done before, and its results are set. */
+bool sqlite_message_is_put(struct sqlite_db *db, struct move *m);
 /* Would this settle find its message cancelled and end it? */
 bool sqlite_message_is_over(struct sqlite_db *db, const struct move *m);
 /* A leased message is READY again where it was, or over if it was cancelled. */

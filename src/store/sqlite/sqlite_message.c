@@ -122,6 +122,13 @@ static bool put_is_known(struct sqlite_db *db, struct move *m, enum refusal *ret
 	return true;
 }
 
+bool sqlite_message_is_put(struct sqlite_db *db, struct move *m)
+{
+	enum refusal refusal = REFUSAL_NONE;
+
+	return put_is_known(db, m, &refusal) && refusal == REFUSAL_NONE;
+}
+
 static bool dedup_get(struct sqlite_db *db, const struct sqlite_gate *user, struct str key,
 		      struct msg_id *ret_id)
 {

@@ -136,9 +136,23 @@ static void moves_apply_or_undo(struct sqlite_db *db, struct step *step)
 	command(db, SQL_SAVEPOINT_RELEASE);
 }
 
+/* Submitted again, and its message is there: so is all the rest of it. */
+static bool is_done(struct sqlite_db *db, struct step *step)
+{
+	for (size_t i = 0; db->again && i < step->moves; i++) {
+		if (step->move[i].kind == MOVE_PUT && sqlite_message_is_put(db, &step->move[i]))
+			return true;
+	}
+	return false;
+}
+
 void sqlite_step_run(struct sqlite_db *db, struct step *step)
 {
 	check(db->endings == 0);
+	if (is_done(db, step)) {
+		step->req.result = STORE_APPLIED;
+		return;
+	}
 	if (may_stop_halfway(db, step))
 		moves_apply_or_undo(db, step);
 	else

@@ -41,6 +41,9 @@ must_use struct store *sqlite_db_attach(struct sqlite_db *db, int64_t now_ms);
 /* As if the process of that handle had died: the handle is freed, nothing is given back, no `done` is
  * called (simulator, tests). A batch that is being executed is finished first. */
 void sqlite_db_kill(struct sqlite_db *db, struct store *s);
+/* Forgets what is kept in memory: the next batch starts from what the rows say, as after a failed transaction
+ * (simulator, tests). */
+void sqlite_db_forget(struct sqlite_db *db);
 /* After all handles are closed or killed. */
 void sqlite_db_close(struct sqlite_db *db);
 
