@@ -1,12 +1,20 @@
 /* h_schedules.c - schedules (spec 2.2.6, 2.3.3). */
 #include "api/handlers.h"
 #include "api/item.h"
+#include "api/states.h"
 #include "core/names.h"
 #include "core/query.h"
 #include "core/url.h"
 #include "core/view.h"
 
 /* ---- showing ---------------------------------------------------------------------------------------- */
+
+struct showing {
+	struct docs_read read;
+	struct schedule *schedule; /* those that can be read */
+	size_t n;
+	struct states states;
+};
 
 static void write_settings(struct json_out *j, const struct schedule *s)
 {
@@ -24,7 +32,38 @@ static void write_settings(struct json_out *j, const struct schedule *s)
 	view_labels(j, m);
 }
 
-static void write_schedule(struct json_out *j, const struct schedule *s)
+static struct str state_name(enum event_state state)
+{
+	switch (state) {
+	case EVENT_DELIVERED:
+		return STR("SUCCESS");
+	case EVENT_FAILED:
+	case EVENT_CANCELED:
+		return STR("FAIL");
+	default:
+		return STR("IN_PROGRESS");
+	}
+}
+
+static void write_states(struct json_out *j, const struct schedule *s,
+			 const enum event_state *state)
+{
+	char id[MSG_ID_LEN + 1];
+
+	json_key(j, STR("lastScheduleStates"));
+	json_open(j, '{');
+	for (size_t i = 0; i < s->last_n; i++) {
+		if (state[i] == EVENT_NONE)
+			continue;
+		msg_id_text(id, s->last[i]);
+		json_kstr(j, str_n(id, MSG_ID_LEN), state_name(state[i]));
+	}
+	json_close(j, '}');
+}
+
+/* `state` is of its last messages; NULL = not looked up. */
+static void write_schedule(struct json_out *j, const struct schedule *s,
+			   const enum event_state *state)
 {
 	const struct msg *m = &s->msg;
 
@@ -43,65 +82,95 @@ static void write_schedule(struct json_out *j, const struct schedule *s)
 	json_kstr_opt(j, STR("callerIp"), m->caller_ip);
 	json_kint_opt(j, STR("lastScheduleTime"), s->last_ms);
 	json_kint_opt(j, STR("nextScheduleTime"), s->next_ms);
+	if (state != NULL && s->last_n > 0)
+		write_states(j, s, state);
 	json_kstr_opt(j, STR("error"), s->error);
 	json_close(j, '}');
 }
 
-/* Broken ones are left out of a list: the others can still be seen. */
-static void answer_all(struct docs_read *op)
+static void answer_shown(struct states *states)
 {
-	struct json_out j = call_json(op->arg);
-	struct schedule s;
+	struct showing *w = container_of(states, struct showing, states);
+	struct call *c = states->call;
+	struct arena read = w->read.arena;
+	struct json_out j = call_json(c);
+	bool all = w->read.name.n == 0;
+	size_t at = 0;
 
-	json_open(&j, '[');
-	for (size_t i = 0; i < op->n; i++) {
-		if (schedule_decode(&op->arena, op->row[i].value, &s))
-			write_schedule(&j, &s);
+	if (all)
+		json_open(&j, '[');
+	for (size_t i = 0; i < w->n; i++) {
+		const struct schedule *s = &w->schedule[i];
+		bool known = at + s->last_n <= states->n;
+
+		write_schedule(&j, s, known ? states->state + at : NULL);
+		at += s->last_n;
 	}
-	json_close(&j, ']');
+	if (all)
+		json_close(&j, ']');
+	call_answer(c, 200);
+	arena_done(&read);
 }
 
-static void answer_one(struct docs_read *op, struct problem *p)
+/* The messages of the last triggers of all that are shown, in their order, as far as there is room. */
+static void find_states(struct showing *w, struct call *c)
 {
-	struct json_out j;
-	struct schedule s;
+	struct msg_id *ids;
+	size_t n = 0, taken = 0;
 
-	if (op->n == 0) {
-		problem_set(p, 404, "schedule %.*s not found", STR_FMT(str_sub(op->name, 0, 256)));
-	} else if (!schedule_decode(&op->arena, op->row[0].value, &s)) {
-		problem_set(p, 500, "the record of this schedule is broken");
-	} else {
-		j = call_json(op->arg);
-		write_schedule(&j, &s);
+	while (taken < w->n && n + w->schedule[taken].last_n <= STATES_MAX)
+		n += w->schedule[taken++].last_n;
+	ids = arena_array(call_arena(c), struct msg_id, n);
+	w->states = (struct states){ .call = c, .ids = ids, .n = n, .done = answer_shown };
+	for (size_t i = 0; i < taken; i++) {
+		for (size_t k = 0; k < w->schedule[i].last_n; k++)
+			*ids++ = w->schedule[i].last[k];
 	}
+	states_find(&w->states);
+}
+
+/* Broken ones are left out of a list: the others can still be seen. */
+static void decode_all(struct showing *w)
+{
+	struct docs_read *op = &w->read;
+
+	w->schedule = arena_array(&op->arena, struct schedule, op->n);
+	for (size_t i = 0; i < op->n; i++)
+		w->n += schedule_decode(&op->arena, op->row[i].value, &w->schedule[w->n]);
 }
 
 static void shown(struct docs_read *op)
 {
+	struct showing *w = container_of(op, struct showing, read);
 	struct call *c = op->arg;
+	bool one = op->name.n > 0;
 
-	if (op->problem.status == 0 && op->name.n == 0)
-		answer_all(op);
-	else if (op->problem.status == 0)
-		answer_one(op, &op->problem);
+	if (op->problem.status == 0)
+		decode_all(w);
+	if (op->problem.status == 0 && one && op->n == 0)
+		problem_set(&op->problem, 404, "schedule %.*s not found",
+			    STR_FMT(str_sub(op->name, 0, 256)));
+	else if (op->problem.status == 0 && one && w->n == 0)
+		problem_set(&op->problem, 500, "the record of this schedule is broken");
+	if (op->problem.status == 0) {
+		find_states(w, c);
+		return;
+	}
 	arena_done(&op->arena);
-	if (op->problem.status != 0)
-		call_fail(c, &op->problem);
-	else
-		call_answer(c, 200);
+	call_fail(c, &op->problem);
 }
 
 static void show(struct call *c, struct str id)
 {
-	struct docs_read *op = arena_new(call_arena(c), struct docs_read);
+	struct showing *w = arena_new(call_arena(c), struct showing);
 
-	op->account = c->account;
-	op->doc = DOC_SCHEDULE;
-	op->name = id;
-	op->done = shown;
-	op->arg = c;
-	arena_init(&op->arena);
-	engine_docs_read(c->api->set.engine, op);
+	w->read.account = c->account;
+	w->read.doc = DOC_SCHEDULE;
+	w->read.name = id;
+	w->read.done = shown;
+	w->read.arg = c;
+	arena_init(&w->read.arena);
+	engine_docs_read(c->api->set.engine, &w->read);
 }
 
 void h_schedules_list(struct call *c)

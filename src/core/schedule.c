@@ -17,7 +17,16 @@ enum schedule_tag {
 	SCHEDULE_ERROR,
 	SCHEDULE_SETTING,
 	SCHEDULE_MSG,
+	SCHEDULE_LAST_ID, /* one for each message, as text */
 };
+
+static void encode_id(struct buf *out, struct msg_id id)
+{
+	char text[MSG_ID_LEN + 1];
+
+	msg_id_text(text, id);
+	tlv_add(out, SCHEDULE_LAST_ID, str_n(text, MSG_ID_LEN));
+}
 
 void schedule_encode(struct buf *out, const struct schedule *s)
 {
@@ -33,6 +42,8 @@ void schedule_encode(struct buf *out, const struct schedule *s)
 	tlv_i64(out, SCHEDULE_DELAY, s->delay_ms);
 	if (s->error.n > 0)
 		tlv_add(out, SCHEDULE_ERROR, s->error);
+	for (size_t i = 0; i < s->last_n; i++)
+		encode_id(out, s->last[i]);
 	headers_encode(out, SCHEDULE_SETTING, &s->setting);
 	buf_init(&msg, out->max);
 	msg_encode(&msg, &s->msg);
@@ -76,6 +87,8 @@ static bool take(struct arena *a, struct schedule *s, uint8_t tag, struct str va
 		return tlv_i64_value(value, &s->next_ms);
 	case SCHEDULE_LAST:
 		return tlv_i64_value(value, &s->last_ms);
+	case SCHEDULE_LAST_ID:
+		return msg_id_parse(value, &s->last[s->last_n++]);
 	case SCHEDULE_DELAY:
 		return tlv_i64_value(value, &s->delay_ms);
 	case SCHEDULE_SETTING:
@@ -87,11 +100,23 @@ static bool take(struct arena *a, struct schedule *s, uint8_t tag, struct str va
 	}
 }
 
+static size_t count_ids(struct str record)
+{
+	struct str value;
+	uint8_t tag;
+	size_t n = 0;
+
+	while (tlv_next(&record, &tag, &value) == 1)
+		n += tag == SCHEDULE_LAST_ID;
+	return n;
+}
+
 bool schedule_decode(struct arena *a, struct str record, struct schedule *ret_schedule)
 {
 	struct schedule s = {
 		.setting.v =
 			arena_array(a, struct header, headers_count(record, SCHEDULE_SETTING) + 1),
+		.last = arena_array(a, struct msg_id, count_ids(record)),
 	};
 	struct str value;
 	uint8_t tag;

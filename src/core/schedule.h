@@ -26,6 +26,8 @@ struct schedule {
 	int64_t created_ms;     /* Unix ms; of the first schedule with this id */
 	int64_t next_ms;        /* Unix ms of the next trigger; 0 = never again */
 	int64_t last_ms;        /* of the last trigger; 0 = none yet */
+	struct msg_id *last;    /* the messages of the last trigger */
+	size_t last_n;
 	int64_t delay_ms;       /* of each message */
 	struct str error;       /* why the last trigger made no message; empty = it did */
 	struct headers setting; /* for a group: request headers and parameters, the strongest first */

@@ -22,9 +22,10 @@
 #include "engine/engine_int.h"
 
 enum {
-	PAGE_ACTS = 100,         /* messages acted upon in one step */
+	PAGE_ACTS = 50,          /* messages acted upon in one step */
 	PAGE_ROWS_MAX = 1000,    /* looked at where few match */
 	PAGE_BYTES = 512 * 1024, /* of records */
+	BREATH_MS_MAX = 100,     /* between two pages while others publish */
 	KEEP_MS = 5 * 1000,      /* a running action's document is due so far ahead */
 	WRITE_MS = 1000,         /* it is written as often, if nothing matches either */
 	AGAIN_MS =
@@ -78,14 +79,20 @@ static void job_free(struct bulk_job *job)
 	free(job);
 }
 
-/* The page is over; the next job may have its turn. */
+/* The page is over; the next job may have its turn. While others publish, the store is theirs for as long as the
+ * page took. */
 static void job_rest(struct bulk_job *job)
 {
 	struct engine *e = job->engine;
+	int64_t took_ms = e->mono_ms - e->bulk_began_mono_ms;
 
 	check(e->bulk_busy == job);
 	arena_done(&job->scan.arena);
 	e->bulk_busy = NULL;
+	e->bulk_at_mono_ms = e->mono_ms;
+	if (e->stats.published != e->bulk_published)
+		e->bulk_at_mono_ms += took_ms < BREATH_MS_MAX ? took_ms : BREATH_MS_MAX;
+	e->bulk_published = e->stats.published;
 }
 
 static void job_answer(struct bulk_job *job, const struct problem *p)
@@ -464,6 +471,7 @@ static void job_go(struct bulk_job *job)
 	list_remove(&job->node);
 	list_push(&e->bulks, &job->node);
 	e->bulk_busy = job;
+	e->bulk_began_mono_ms = e->mono_ms;
 	arena_init(&job->scan.arena);
 	switch (job->does) {
 	case JOB_BOUND:
@@ -522,7 +530,8 @@ void bulk_turn(struct engine *e)
 	list_each(it, tmp, &e->bulks) {
 		struct bulk_job *job = list_entry(it, struct bulk_job, node);
 
-		if (!job_give_up(job) && e->bulk_busy == NULL && job->at_mono_ms <= e->mono_ms)
+		if (!job_give_up(job) && e->bulk_busy == NULL && job->at_mono_ms <= e->mono_ms &&
+		    e->bulk_at_mono_ms <= e->mono_ms)
 			job_go(job);
 	}
 }
@@ -534,11 +543,14 @@ int64_t bulk_next_mono_ms(const struct engine *e)
 
 	list_each(it, tmp, &e->bulks) {
 		const struct bulk_job *job = list_entry(it, struct bulk_job, node);
+		int64_t at = job->at_mono_ms;
 
+		if (at < e->bulk_at_mono_ms)
+			at = e->bulk_at_mono_ms;
+		if (e->bulk_busy == NULL && at < next)
+			next = at;
 		if (job->op != NULL && job->give_up_mono_ms < next)
 			next = job->give_up_mono_ms;
-		if (e->bulk_busy == NULL && job->at_mono_ms < next)
-			next = job->at_mono_ms;
 	}
 	return next;
 }

@@ -188,8 +188,8 @@ void engine_message_cancel(struct engine *e, struct message_cancel *op);
 struct bulk_cancel {
 	struct account *account;
 	const struct filter *filter;
-	int64_t max;     /* most messages to cancel; 0 = all */
-	int64_t wait_ms; /* 0 = only until it is sure to be done; INT64_MAX = to the end */
+	int64_t max;            /* most messages to cancel; 0 = all */
+	int64_t wait_ms;        /* 0 = only until it is sure to be done; INT64_MAX = to the end */
 	struct problem problem; /* 429 when it takes longer; it goes on then */
 	/* results */
 	int64_t cancelled;

@@ -97,8 +97,11 @@ struct engine {
 	int64_t claim_mono_ms;   /* mono: not before this after a failure */
 	int64_t claimed_mono_ms; /* mono: of the last claim */
 
-	struct list bulks;          /* bulk actions that this process works on, the next one first */
+	struct list bulks; /* bulk actions that this process works on, the next one first */
 	struct bulk_job *bulk_busy; /* the one whose page is with the store */
+	int64_t bulk_began_mono_ms; /* when that page was begun */
+	int64_t bulk_at_mono_ms;    /* no page before this */
+	uint64_t bulk_published;    /* stats.published as of the last page */
 
 	struct list triggers; /* of schedules, under way */
 	struct map zones;     /* time zones that schedules have asked for, by name */

@@ -107,6 +107,8 @@ static bool keep_old(struct schedule_op *op, struct str old, struct schedule *s,
 		return problem_set(p, 500, "the record of this schedule is broken");
 	s->created_ms = was.created_ms;
 	s->last_ms = was.last_ms;
+	s->last = was.last;
+	s->last_n = was.last_n;
 	s->flags |= was.flags & SCHEDULE_IS_PAUSED;
 	return true;
 }
@@ -243,6 +245,9 @@ static void trigger_done(struct store_req *req)
 		e->claim_wanted = true;
 		if (t->s.next_ms > 0)
 			engine_expect(e, t->s.next_ms);
+	} else if (req->result == STORE_REFUSED && t->step.refusal == REFUSAL_ID) {
+		/* Another process has taken the number of one: the next claim hands it out again. */
+		engine_expect(e, e->now_ms + TRIGGER_AGAIN_MS);
 	} else if (req->result == STORE_REFUSED && refused > 0) {
 		struct problem p = { 0 };
 
@@ -282,6 +287,7 @@ static void trigger_write(struct trigger *t)
 		while (t->made_n > 0)
 			delivery_free(t->made[--t->made_n]);
 		t->moves = 1;
+		t->s.last_n = 0;
 	}
 	buf_reset(&t->record);
 	schedule_encode(&t->record, &t->s);
@@ -355,6 +361,14 @@ static bool fan_out(struct trigger *t, struct msg *m, struct problem *p)
 	return true;
 }
 
+static void name_messages(struct trigger *t)
+{
+	t->s.last = arena_array(&t->arena, struct msg_id, t->made_n);
+	t->s.last_n = t->made_n;
+	for (size_t i = 0; i < t->made_n; i++)
+		t->s.last[i] = t->made[i]->msg.id;
+}
+
 /* The next time, and the messages, if any. */
 static void trigger_make(struct trigger *t)
 {
@@ -376,6 +390,8 @@ static void trigger_make(struct trigger *t)
 		add_message(t, &m);
 	if (p.status != 0)
 		t->s.error = arena_str(&t->arena, str_c(p.text));
+	if (!paused)
+		name_messages(t);
 	/* Its time zone may be gone, or there is no such day any more. */
 	if (!next_time(e, t->s.cron, &t->s.next_ms, &never)) {
 		log_error("schedules", "schedule %.*s will not be due again: %s", STR_FMT(t->name),

@@ -417,6 +417,21 @@ static void find_message(struct logdb *db, struct logs_query *q)
 	arena_done(&a);
 }
 
+static void find_states(struct logdb *db, struct logs_query *q)
+{
+	struct event latest;
+	struct arena a;
+
+	check(q->ids_n <= LOGS_STATES_MAX);
+	arena_init(&a);
+	for (size_t i = 0; i < q->ids_n; i++) {
+		arena_reset(&a);
+		if (read_latest(db, &a, q->ids[i], &latest))
+			q->states[i] = latest.state;
+	}
+	arena_done(&a);
+}
+
 /* ---- a query ---------------------------------------------------------------------------------------- */
 
 void logquery_run(struct logdb *db, struct logs_query *q)
@@ -424,10 +439,17 @@ void logquery_run(struct logdb *db, struct logs_query *q)
 	check(q->kind != LOGS_LIST || q->filter.count > 0);
 	buf_init(&q->body, SIZE_MAX / 4);
 	logdb_run(db, LOGDB_BEGIN_READ);
-	if (q->kind == LOGS_LIST)
+	switch (q->kind) {
+	case LOGS_LIST:
 		list(db, q);
-	else
+		break;
+	case LOGS_MESSAGE:
 		find_message(db, q);
+		break;
+	case LOGS_STATES:
+		find_states(db, q);
+		break;
+	}
 	logdb_run(db, LOGDB_COMMIT);
 	check(!q->body.overflow);
 }
@@ -437,6 +459,8 @@ void logquery_nothing(struct logs_query *q)
 	buf_done(&q->body);
 	buf_init(&q->body, SIZE_MAX / 4);
 	q->found = false;
+	for (size_t i = 0; i < q->ids_n; i++)
+		q->states[i] = EVENT_NONE;
 	q->problem = (struct problem){ 0 };
 	if (q->kind == LOGS_LIST)
 		buf_add(&q->body,

@@ -30,6 +30,7 @@
 #include "base/compiler.h"
 #include "base/problem.h"
 #include "base/str.h"
+#include "core/event.h"
 #include "core/filter.h"
 #include "core/msg.h"
 
@@ -74,6 +75,7 @@ void logs_tick(struct logs *l, int64_t now_ms);
 enum logs_query_kind {
 	LOGS_LIST,    /* entries by filter, a page */
 	LOGS_MESSAGE, /* one message, if it ended at most grace_ms ago (spec 2.2.3) */
+	LOGS_STATES,  /* the latest state of each of some messages */
 };
 
 enum {
@@ -82,6 +84,7 @@ enum {
 	/* So does one for which as many entries were looked at; a message that must be looked up
 	 * weighs as much as three of them. */
 	LOGS_WORK_MAX = 200 * 1000,
+	LOGS_STATES_MAX = 1000,
 };
 
 /* What the strings in here point to lives until `done` is called. */
@@ -93,6 +96,9 @@ struct logs_query {
 	struct msg_id id; /* MESSAGE */
 	int64_t grace_ms;
 	int64_t now_ms;
+	const struct msg_id *ids; /* STATES: LOGS_STATES_MAX at most */
+	size_t ids_n;
+	enum event_state *states; /* STATES: results in the caller's memory; NONE = not known */
 	/* Answer only when entries up to this position are in (0 = at once); after LOGS_BARRIER_MS
 	 * it answers with what there is. */
 	uint64_t not_before_pos;
@@ -100,7 +106,7 @@ struct logs_query {
 	void *arg;
 	/* results */
 	struct problem problem;  /* status 0 = fine */
-	struct buf body;         /* the complete JSON answer; freed by the caller */
+	struct buf body;         /* the complete JSON answer; freed by the caller. STATES: empty */
 	bool found;              /* MESSAGE */
 	struct logs_query *next; /* private */
 	int64_t deadline_ms;     /* private */

@@ -377,6 +377,11 @@ void rig_until_logged(struct rig *r, const char *state, size_t n)
 	T_UNTIL(answer_count(rig_do(r, "GET", target.p), "events") >= n, 10);
 }
 
+void rig_forget_log(struct rig *r)
+{
+	logs_forget_user(r->logs, STR("user"));
+}
+
 struct answer rig_until_dead(struct rig *r, size_t n)
 {
 	struct answer a;

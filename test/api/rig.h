@@ -52,6 +52,8 @@ struct peer rig_dial(struct rig *r);
 struct str rig_publish(struct rig *r, const char *dest, const char *fields, const char *body);
 /* The whole log has been taken in when the number of entries with that state is reached. */
 void rig_until_logged(struct rig *r, const char *state, size_t n);
+/* The user's log entries go, as those do that are too old. */
+void rig_forget_log(struct rig *r);
 /* Until that many dead letters are listed; returns the list. */
 struct answer rig_until_dead(struct rig *r, size_t n);
 /* Puts the engine's time of day ahead by so much more. */

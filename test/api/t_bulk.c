@@ -166,11 +166,8 @@ TEST(actions_are_their_users_own)
 static const struct {
 	const char *query, *error;
 } mistakes[] = {
-	{ "?count=0", "count" },
-	{ "?count=x", "count" },
-	{ "?state=DONE", "state" },
-	{ "?label=a", "label" },
-	{ "?cursor=%4", "cursor" },
+	{ "?count=0", "count" }, { "?count=x", "count" },    { "?state=DONE", "state" },
+	{ "?label=a", "label" }, { "?cursor=%4", "cursor" },
 };
 
 TEST_EACH(a_mistake_is_named, mistakes)

@@ -178,12 +178,12 @@ TEST(ids_in_a_body_are_deleted)
 	T_EQ_STR(ask(r, "DELETE", "/v2/dlq", body.p).body, "{\"deleted\":0}");
 	rig_until_dead(r, 1);
 	list = rig_do(r, "GET", "/v2/dlq");
-	T_EQ_INT(answer_count(rig_do(r, "GET",
-				     arena_fmt(rig_arena(r), "/v2/dlq?messageId=x&dlqIds=%.*s",
-					       STR_FMT(member(answer_at(list, "messages", 0),
-							      "dlqId")))
-					     .p),
-			      "messages"),
+	T_EQ_INT(answer_count(
+			 rig_do(r, "GET",
+				arena_fmt(rig_arena(r), "/v2/dlq?messageId=x&dlqIds=%.*s",
+					  STR_FMT(member(answer_at(list, "messages", 0), "dlqId")))
+					.p),
+			 "messages"),
 		 1);
 	rig_stop(r);
 }

@@ -309,3 +309,114 @@ TEST(the_time_of_day_is_the_zones)
 	T_EQ_INT(answer_int(tokyo, "nextScheduleTime"), answer_int(utc, "nextScheduleTime"));
 	rig_stop(r);
 }
+
+/* ---- what became of the last messages --------------------------------------------------------------- */
+
+static const struct json *states(struct answer schedule)
+{
+	return json_get(schedule.json, STR("lastScheduleStates"));
+}
+
+/* All of them are in that state. */
+static bool all_are(struct answer schedule, size_t n, const char *state)
+{
+	const struct json *v = states(schedule);
+
+	if (v == NULL || v->kind != JSON_OBJECT || v->count != n)
+		return false;
+	for (v = v->child; v != NULL; v = v->next) {
+		if (!str_starts(v->key, STR("msg_")) || !str_eq(v->text, str_c(state)))
+			return false;
+	}
+	return true;
+}
+
+static const struct {
+	const char *url, *state;
+} ends[] = {
+	{ "https://x.io/ok", "SUCCESS" },
+	{ "https://x.io/status/500", "FAIL" },
+	{ "https://x.io/hold", "IN_PROGRESS" },
+};
+
+TEST_EACH(it_tells_what_became_of_its_last_message, ends)
+{
+	struct rig *r = rig_start((struct rig_settings){ 0 });
+	struct str id = create(r, row->url, EVERY_10 "Upstash-Retries: 0\r\n", "tick");
+	struct answer a = get(r, id), list;
+	int64_t next_ms = answer_int(a, "nextScheduleTime");
+
+	T_CHECK(states(a) == NULL);
+	rig_advance(r, 10 * MINUTE_MS);
+	until_triggered(r, id, next_ms);
+	T_UNTIL(all_are(get(r, id), 1, row->state), 10);
+	list = rig_do(r, "GET", "/v2/schedules");
+	T_CHECK(str_has(list.body, STR("lastScheduleStates")) &&
+		str_has(list.body, str_c(row->state)));
+	/* Kept through a pause and an overwrite; of the last trigger only. */
+	T_EQ_INT(rig_do(r, "PATCH",
+			arena_fmt(rig_arena(r), "/v2/schedules/%.*s/pause", STR_FMT(id)).p)
+			 .status,
+		 200);
+	create(r, "https://x.io/hold",
+	       arena_fmt(rig_arena(r), EVERY_10 "Upstash-Schedule-Id: %.*s\r\n", STR_FMT(id)).p,
+	       "");
+	a = get(r, id);
+	T_CHECK(all_are(a, 1, row->state));
+	rig_stop(r);
+}
+
+TEST(a_cancelled_message_has_failed)
+{
+	struct rig *r = rig_start((struct rig_settings){ 0 });
+	struct str id = create(r, "https://x.io/ok", EVERY_10 "Upstash-Delay: 1h\r\n", "tick");
+	int64_t next_ms = answer_int(get(r, id), "nextScheduleTime");
+
+	rig_advance(r, 10 * MINUTE_MS);
+	until_triggered(r, id, next_ms);
+	T_CHECK(all_are(get(r, id), 1, "IN_PROGRESS"));
+	T_EQ_STR(rig_do(r, "DELETE", "/v2/messages").body, "{\"cancelled\":1}");
+	T_CHECK(all_are(get(r, id), 1, "FAIL"));
+	rig_stop(r);
+}
+
+TEST(all_messages_of_a_group_have_a_state)
+{
+	struct rig *r = rig_start((struct rig_settings){ 0 });
+	struct str id = create(r, "g", EVERY_10 "Upstash-Retries: 0\r\n", "tick");
+	int64_t next_ms = answer_int(get(r, id), "nextScheduleTime");
+	struct answer a;
+
+	rig_ask(r, "POST", "/v2/topics/g/endpoints", RIG_AUTH,
+		STR("{\"endpoints\":[{\"url\":\"https://a.io/ok\"},"
+		    "{\"url\":\"https://b.io/ok\"},{\"url\":\"https://c.io/ok\"}]}"));
+	rig_advance(r, 10 * MINUTE_MS);
+	until_triggered(r, id, next_ms);
+	T_UNTIL(all_are(get(r, id), 3, "SUCCESS"), 10);
+	/* A trigger that made nothing has nothing to tell. */
+	T_EQ_INT(rig_do(r, "DELETE", "/v2/topics/g").status, 200);
+	next_ms = answer_int(get(r, id), "nextScheduleTime");
+	rig_advance(r, 10 * MINUTE_MS);
+	until_triggered(r, id, next_ms);
+	a = get(r, id);
+	T_CHECK(answer_has(a, "error") && states(a) == NULL);
+	rig_stop(r);
+}
+
+/* The log keeps entries for a time only; a message may wait longer. */
+TEST(the_store_tells_what_the_log_does_not_know)
+{
+	struct rig *r = rig_start((struct rig_settings){ 0 });
+	struct str id = create(r, "https://x.io/ok", EVERY_10 "Upstash-Delay: 1h\r\n", "tick");
+	int64_t next_ms = answer_int(get(r, id), "nextScheduleTime");
+
+	rig_advance(r, 10 * MINUTE_MS);
+	until_triggered(r, id, next_ms);
+	rig_until_logged(r, "CREATED", 1);
+	rig_forget_log(r);
+	T_UNTIL(answer_count(rig_do(r, "GET", "/v2/events"), "events") == 0, 10);
+	T_CHECK(all_are(get(r, id), 1, "IN_PROGRESS"));
+	T_EQ_STR(rig_do(r, "DELETE", "/v2/messages").body, "{\"cancelled\":1}");
+	T_UNTIL(all_are(get(r, id), 1, "FAIL"), 10);
+	rig_stop(r);
+}

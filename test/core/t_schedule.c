@@ -5,6 +5,8 @@
 
 static struct header settings[] = { H("Upstash-Cron", "*/5 * * * *"), H("X-Plain", "") };
 
+static struct msg_id last[] = { { 1, 2 }, { INT64_MAX, UINT64_MAX } };
+
 static struct schedule full(void)
 {
 	return (struct schedule){
@@ -15,6 +17,8 @@ static struct schedule full(void)
 		.created_ms = 1700000000000,
 		.next_ms = 1700000300000,
 		.last_ms = 1700000000001,
+		.last = last,
+		.last_n = countof(last),
 		.delay_ms = 10000,
 		.error = STR("topic group not found"),
 		.setting = { settings, countof(settings) },
@@ -45,6 +49,11 @@ TEST(a_document_gives_the_schedule_back)
 	T_EQ_INT(back.created_ms, s.created_ms);
 	T_EQ_INT(back.next_ms, s.next_ms);
 	T_EQ_INT(back.last_ms, s.last_ms);
+	T_EQ_INT(back.last_n, s.last_n);
+	for (size_t i = 0; i < s.last_n; i++) {
+		T_EQ_INT(back.last[i].seq, s.last[i].seq);
+		T_EQ_INT(back.last[i].nonce, s.last[i].nonce);
+	}
 	T_EQ_INT(back.delay_ms, s.delay_ms);
 	T_EQ_STR(back.error, s.error);
 	kit_eq_headers(&back.setting, &s.setting);

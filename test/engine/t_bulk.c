@@ -335,10 +335,10 @@ static const struct {
 	int64_t max, cancelled;
 	bool makes_action;
 } waits[] = {
-	{ 0, 0, 0, false },       { 1, 0, 1, false },      { 99, 0, 99, false },
-	{ 100, 0, 100, false },   { 350, 0, 350, true },   { 350, 1, 1, false },
-	{ 350, 100, 100, false }, { 350, 101, 101, true }, { 350, 200, 200, true },
-	{ 350, 350, 350, true },  { 2500, 0, 2500, true },
+	{ 0, 0, 0, false },      { 1, 0, 1, false },      { 49, 0, 49, false },
+	{ 50, 0, 50, false },    { 51, 0, 51, true },     { 350, 0, 350, true },
+	{ 350, 1, 1, false },    { 350, 50, 50, false },  { 350, 51, 51, true },
+	{ 350, 350, 350, true }, { 2500, 0, 2500, true },
 };
 
 TEST_EACH(all_or_as_many_as_asked_for_are_cancelled, waits)

@@ -419,3 +419,56 @@ TEST(does_not_find_a_message_by_half_of_its_id)
 		 "");
 	fixture_close(&f);
 }
+
+/* ---- states ----------------------------------------------------------------------------------------- */
+
+TEST(the_latest_state_of_each_message)
+{
+	static const enum event_state lives[][4] = {
+		{ EVENT_CREATED },
+		{ EVENT_CREATED, EVENT_ACTIVE, EVENT_ERROR, EVENT_RETRY },
+		{ EVENT_CREATED, EVENT_ACTIVE, EVENT_DELIVERED },
+		{ EVENT_CREATED, EVENT_ACTIVE, EVENT_FAILED },
+		{ EVENT_CREATED, EVENT_CANCEL_REQUESTED, EVENT_CANCELED },
+	};
+	enum event_state state[countof(lives) + 2] = { 0 };
+	struct msg_id ids[countof(lives) + 2];
+	struct logs_query q;
+	struct fixture f;
+
+	fixture_open(&f, (struct logs_settings){ 0 });
+	for (size_t i = 0; i < countof(lives); i++) {
+		struct msg m = fixture_msg(&f);
+
+		ids[i] = m.id;
+		for (size_t k = 0; k < 4 && lives[i][k]; k++)
+			fixture_put(&f, &m, lives[i][k]);
+	}
+	fixture_give(&f);
+	/* One that is not there, and one whose secret half is wrong. */
+	ids[countof(lives)] = (struct msg_id){ 1, 1 };
+	ids[countof(lives) + 1] = (struct msg_id){ ids[0].seq, ids[0].nonce + 1 };
+	q = (struct logs_query){ .kind = LOGS_STATES,
+				 .user = STR(FIXTURE_USER),
+				 .ids = ids,
+				 .ids_n = countof(ids),
+				 .states = state,
+				 .now_ms = f.now_ms };
+	fixture_ask(&f, &q);
+	T_EQ_INT(q.problem.status, 0);
+	T_EQ_INT(q.body.n, 0);
+	buf_done(&q.body);
+	T_EQ_INT(state[0], EVENT_CREATED);
+	T_EQ_INT(state[1], EVENT_RETRY);
+	T_EQ_INT(state[2], EVENT_DELIVERED);
+	T_EQ_INT(state[3], EVENT_FAILED);
+	T_EQ_INT(state[4], EVENT_CANCELED);
+	T_EQ_INT(state[5], EVENT_NONE);
+	T_EQ_INT(state[6], EVENT_NONE);
+	q.user = STR("stranger");
+	fixture_ask(&f, &q);
+	buf_done(&q.body);
+	for (size_t i = 0; i < countof(ids); i++)
+		T_EQ_INT(state[i], EVENT_NONE);
+	fixture_close(&f);
+}
