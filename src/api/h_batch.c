@@ -3,16 +3,12 @@
  * What is no array of items refuses the whole call, and nothing is sent. An item that is well
  * formed but cannot be sent has an error in its place, and the others are sent.
  */
+#include "api/body.h"
 #include "api/handlers.h"
-#include "api/item.h"
 #include "api/quotas.h"
 #include "base/map.h"
 
-enum {
-	ITEMS_MAX = 10 * 1000,
-	MESSAGES_MAX = 20 * 1000, /* URL groups make several of one item */
-	VALUES_MAX = 500 * 1000,  /* JSON values in the whole body */
-};
+enum { MESSAGES_MAX = 20 * 1000 }; /* URL groups make several of one item */
 
 struct slot {
 	struct problem *problem;   /* why it was not handed to the engine; NULL = it was */
@@ -29,60 +25,6 @@ struct batch {
 	struct map groups;      /* of find.one, by name */
 	struct problem problem; /* of the whole call */
 };
-
-/* ---- reading --------------------------------------------------------------------------------- */
-
-static bool parse(struct call *c, struct problem *p, const struct json **ret_array)
-{
-	char error[96];
-	const struct json *v;
-
-	v = json_parse_bounded(call_arena(c), c->req->body, VALUES_MAX, error);
-	if (v == NULL)
-		return problem_set(p, 400, "the body is not valid JSON with at most %d values: %s",
-				   VALUES_MAX, error);
-	if (v->kind != JSON_ARRAY)
-		return problem_set(p, 400, "the body must be a JSON array of messages");
-	if (v->count > ITEMS_MAX)
-		return problem_set(p, 400, "a batch may have %d messages at most", ITEMS_MAX);
-	*ret_array = v;
-	return true;
-}
-
-/* A member that is a string, null or absent. */
-static bool string_member(const struct json *v, struct str key, struct str *ret_text)
-{
-	const struct json *m = json_get(v, key);
-
-	*ret_text = STR_NULL;
-	if (m == NULL || m->kind == JSON_NULL)
-		return true;
-	if (m->kind != JSON_STRING)
-		return false;
-	*ret_text = m->text;
-	return true;
-}
-
-/* False with p telling what is wrong with the shape of item number `at`. */
-static bool read_item(struct arena *a, const struct json *v, size_t at, struct item_source *src,
-		      struct problem *p)
-{
-	if (v->kind != JSON_OBJECT)
-		return problem_set(p, 400, "item %zu of the batch must be an object", at);
-	if (!string_member(v, STR("destination"), &src->query) || src->query.n == 0)
-		return problem_set(p, 400, "item %zu of the batch needs a destination, a string",
-				   at);
-	if (!string_member(v, STR("body"), &src->body))
-		return problem_set(p, 400, "item %zu of the batch: body must be a string", at);
-	if (!string_member(v, STR("queue"), &src->queue))
-		return problem_set(p, 400, "item %zu of the batch: queue must be a string", at);
-	if (!item_read_headers(a, json_get(v, STR("headers")), &src->header))
-		return problem_set(
-			p, 400, "item %zu of the batch: headers must be an object of strings", at);
-	src->destination = str_cut(&src->query, '?');
-	src->use = OPTIONS_BATCH_ITEM;
-	return true;
-}
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
@@ -226,33 +168,16 @@ static void find_groups(struct call *c, struct batch *b)
 		engine_groups_find(c->api->set.engine, find);
 }
 
-/* Judges the shape of all items before any is made. */
-static bool read_items(struct call *c, const struct json *array, struct item_source *src,
-		       struct problem *p)
-{
-	size_t at = 0;
-
-	for (const struct json *v = array->child; v != NULL; v = v->next, at++) {
-		if (!read_item(call_arena(c), v, at, &src[at], p))
-			return false;
-	}
-	return true;
-}
-
 void h_batch(struct call *c)
 {
 	struct batch *b = arena_new(call_arena(c), struct batch);
-	const struct json *array = NULL;
+	struct body_batch body;
 
-	if (!parse(c, &b->problem, &array)) {
+	if (!body_read_batch(call_arena(c), c->req->body, &body, &b->problem)) {
 		call_fail(c, &b->problem);
 		return;
 	}
-	b->src = arena_array(call_arena(c), struct item_source, array->count + 1);
-	if (!read_items(c, array, b->src, &b->problem)) {
-		call_fail(c, &b->problem);
-		return;
-	}
-	b->n = array->count;
+	b->src = body.item;
+	b->n = body.n;
 	find_groups(c, b);
 }

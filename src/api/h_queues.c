@@ -1,5 +1,5 @@
 /* h_queues.c - queues (spec 2.2.5, 5.1). */
-#include "api/call.h"
+#include "api/body.h"
 #include "api/gates.h"
 #include "api/handlers.h"
 #include "core/names.h"
@@ -17,80 +17,28 @@ static bool name_is_good(struct call *c, struct str name)
 
 /* ---- changing -------------------------------------------------------------------------------- */
 
-/* NULL also when it is null. */
-static const struct json *member(const struct json *body, const char *key)
+static bool parallelism_fits(const struct plan *plan, int64_t n, struct problem *p)
 {
-	const struct json *v = json_get(body, str_c(key));
-
-	return v != NULL && v->kind != JSON_NULL ? v : NULL;
-}
-
-/* A client of 2024 calls the name "queue". */
-static bool take_name(const struct json *body, struct gates_change *q)
-{
-	const struct json *v = member(body, "queueName");
-
-	if (v == NULL)
-		v = member(body, "queue");
-	if (v == NULL || v->kind != JSON_STRING || !name_is_valid(v->text))
-		return problem_set(&q->problem, 400, "queueName: %s",
-				   v != NULL && v->kind == JSON_STRING
-					   ? NAMES_ALLOWED
-					   : "must be given, as a string");
-	q->op.move.gate.name = v->text;
-	return true;
-}
-
-static bool take_parallelism(const struct json *body, const struct plan *plan,
-			     struct gates_change *q)
-{
-	const struct json *v = member(body, "parallelism");
-	int64_t n = 1;
-
-	if (v != NULL && (!json_i64(v, &n) || n < 1))
-		return problem_set(&q->problem, 400,
-				   "parallelism: must be a whole number, at least 1");
 	if (plan->queue_parallelism_max > 0 && n > plan->queue_parallelism_max)
-		return problem_set(&q->problem, 412,
+		return problem_set(p, 412,
 				   "quota maxQueueParallelism exceeded, current limit: %lld",
 				   (long long)plan->queue_parallelism_max);
-	q->op.move.gate.parallelism = n;
 	return true;
-}
-
-static bool take_paused(const struct json *body, struct gates_change *q)
-{
-	const struct json *v = member(body, "paused");
-
-	if (v == NULL)
-		return true;
-	if (v->kind != JSON_BOOL)
-		return problem_set(&q->problem, 400, "paused: must be true or false");
-	q->op.move.gate.paused = v->boolean;
-	return true;
-}
-
-static bool take_body(struct call *c, struct gates_change *q)
-{
-	char why[96];
-	const struct json *body = json_parse(call_arena(c), c->req->body, why);
-
-	if (body == NULL)
-		return problem_set(&q->problem, 400, "the body is not JSON: %s", why);
-	if (body->kind != JSON_OBJECT)
-		return problem_set(&q->problem, 400,
-				   "the body must be a JSON object with a queueName");
-	return take_name(body, q) && take_parallelism(body, c->plan, q) && take_paused(body, q);
 }
 
 void h_queues_upsert(struct call *c)
 {
 	struct gates_change *q = gates_change(c, GATE_QUEUE, GATE_SET, NOT_FOUND);
+	struct body_queue body;
 
-	if (!take_body(c, q)) {
+	if (!body_read_queue(call_arena(c), c->req->body, &body, &q->problem) ||
+	    !parallelism_fits(c->plan, body.parallelism, &q->problem)) {
 		call_fail(c, &q->problem);
 		return;
 	}
+	q->op.move.gate.name = body.name;
+	q->op.move.gate.parallelism = body.parallelism;
+	q->op.move.gate.paused = body.paused;
 	q->op.move.gate.count_max = c->plan->queues_max;
 	gates_submit(c, q);
 }

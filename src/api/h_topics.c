@@ -1,15 +1,9 @@
 /* h_topics.c - URL groups (spec 2.2.7): /v2/topics, and the same as /v2/urlGroups. */
+#include "api/body.h"
 #include "api/handlers.h"
-#include "api/item.h"
 #include "core/headers.h"
 #include "core/limits.h"
 #include "core/names.h"
-#include "core/url.h"
-
-enum {
-	ENDPOINTS_MAX = 5000, /* of one request */
-	ENDPOINT_NAME_BYTES = 1024,
-};
 
 /* ---- showing ---------------------------------------------------------------------------------------- */
 
@@ -132,85 +126,20 @@ static bool name_is_good(const struct call *c, struct problem *p)
 	return name_is_valid(c->id[0]) || problem_set(p, 400, "invalid topic name: " NAMES_ALLOWED);
 }
 
-static bool read_body(struct call *c, const struct json **ret_object, struct problem *p)
-{
-	char error[96];
-	const struct json *v = json_parse(call_arena(c), c->req->body, error);
-
-	if (v == NULL)
-		return problem_set(p, 400, "the body is not valid JSON: %s", error);
-	if (v->kind != JSON_OBJECT)
-		return problem_set(p, 400, "the body must be a JSON object");
-	*ret_object = v;
-	return true;
-}
-
-static bool text_member(const struct json *v, struct str key, struct str *ret_text)
-{
-	const struct json *m = json_get(v, key);
-
-	*ret_text = STR_NULL;
-	if (m == NULL || m->kind == JSON_NULL)
-		return true;
-	if (m->kind != JSON_STRING)
-		return false;
-	*ret_text = m->text;
-	return true;
-}
-
-static bool read_endpoint(const struct json *v, size_t at, bool needs_url, struct group_endpoint *e,
-			  struct problem *p)
-{
-	const char *why = NULL;
-	struct url u;
-
-	if (v->kind != JSON_OBJECT || !text_member(v, STR("url"), &e->url) ||
-	    !text_member(v, STR("name"), &e->name))
-		return problem_set(p, 400,
-				   "endpoint %zu must be an object with strings url and name", at);
-	if (e->name.n > ENDPOINT_NAME_BYTES)
-		return problem_set(p, 400, "endpoint %zu: a name may have %d bytes at most", at,
-				   ENDPOINT_NAME_BYTES);
-	if (!needs_url)
-		return e->url.n > 0 || e->name.n > 0 ||
-		       problem_set(p, 400, "endpoint %zu needs a url or a name", at);
-	if (!url_judge(e->url, &u, &why))
-		return problem_set(p, 400, "endpoint %zu: invalid url: %s", at, why);
-	e->url = u.whole;
-	return true;
-}
-
-static bool read_endpoints(struct call *c, struct group_op *op, bool needs_url, struct problem *p)
-{
-	const struct json *body = NULL, *list;
-	struct group_endpoint *e;
-	size_t n = 0;
-
-	if (!name_is_good(c, p) || !read_body(c, &body, p))
-		return false;
-	list = json_get(body, STR("endpoints"));
-	if (list == NULL || list->kind != JSON_ARRAY || list->count == 0 ||
-	    list->count > ENDPOINTS_MAX)
-		return problem_set(p, 400, "endpoints must be an array of 1 to %d endpoints",
-				   ENDPOINTS_MAX);
-	e = arena_array(call_arena(c), struct group_endpoint, list->count);
-	for (const struct json *v = list->child; v != NULL; v = v->next, n++) {
-		if (!read_endpoint(v, n, needs_url, &e[n], p))
-			return false;
-	}
-	op->endpoint = e;
-	op->n = n;
-	return true;
-}
-
 static void change_endpoints(struct call *c, enum group_what what)
 {
 	struct group_op *op = change_new(c, what);
+	struct body_endpoints e;
 
-	if (read_endpoints(c, op, what == GROUP_UPSERT, &op->problem))
-		engine_group_change(c->api->set.engine, op);
-	else
+	if (!name_is_good(c, &op->problem) ||
+	    !body_read_endpoints(call_arena(c), c->req->body, what == GROUP_UPSERT, &e,
+				 &op->problem)) {
 		call_fail(c, &op->problem);
+		return;
+	}
+	op->endpoint = e.v;
+	op->n = e.n;
+	engine_group_change(c->api->set.engine, op);
 }
 
 void h_topics_add(struct call *c)
@@ -265,16 +194,10 @@ static bool settings_are_good(struct call *c, const struct headers *h, struct pr
 void h_topics_headers(struct call *c)
 {
 	struct group_op *op = change_new(c, GROUP_HEADERS);
-	const struct json *body = NULL;
 
-	if (!name_is_good(c, &op->problem) || !read_body(c, &body, &op->problem)) {
-		call_fail(c, &op->problem);
-		return;
-	}
-	if (!item_read_headers(call_arena(c), json_get(body, STR("headers")), &op->header))
-		problem_set(&op->problem, 400,
-			    "headers must be an object of strings, or arrays of strings");
-	if (op->problem.status != 0 || !headers_are_good(&op->header, &op->problem) ||
+	if (!name_is_good(c, &op->problem) ||
+	    !body_read_headers(call_arena(c), c->req->body, &op->header, &op->problem) ||
+	    !headers_are_good(&op->header, &op->problem) ||
 	    !settings_are_good(c, &op->header, &op->problem))
 		call_fail(c, &op->problem);
 	else

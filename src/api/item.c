@@ -18,52 +18,6 @@ struct headers item_request_headers(const struct call *c)
 	return h;
 }
 
-/* A value of a header; null has none. */
-static bool add_value(struct headers *h, struct str name, const struct json *v)
-{
-	struct str text = v->text;
-
-	if (v->kind == JSON_NULL)
-		return true;
-	if (v->kind == JSON_BOOL)
-		text = v->boolean ? STR("true") : STR("false");
-	else if (v->kind != JSON_STRING && v->kind != JSON_NUMBER)
-		return false;
-	h->v[h->n++] = (struct header){ name, text };
-	return true;
-}
-
-static size_t count_headers(const struct json *object)
-{
-	size_t n = 0;
-
-	for (const struct json *v = object->child; v != NULL; v = v->next)
-		n += v->kind == JSON_ARRAY ? v->count : 1;
-	return n;
-}
-
-bool item_read_headers(struct arena *a, const struct json *object, struct headers *ret_headers)
-{
-	struct headers h = { 0 };
-	bool ok = true;
-
-	if (object == NULL || object->kind == JSON_NULL)
-		return true;
-	if (object->kind != JSON_OBJECT)
-		return false;
-	h.v = arena_array(a, struct header, count_headers(object) + 1);
-	for (const struct json *v = object->child; v != NULL; v = v->next) {
-		if (v->kind != JSON_ARRAY) {
-			ok = ok && add_value(&h, v->key, v);
-			continue;
-		}
-		for (const struct json *each = v->child; each != NULL; each = each->next)
-			ok = ok && add_value(&h, v->key, each);
-	}
-	*ret_headers = h;
-	return ok;
-}
-
 /* Sets m->url to the destination with its own query. */
 static bool resolve_url(struct call *c, struct str dest, struct str query, struct msg *m,
 			struct problem *p)
