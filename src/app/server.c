@@ -102,6 +102,16 @@ static uint64_t sink_committed(void *arg)
 	return logs_committed(arg);
 }
 
+static uint64_t sink_forget(void *arg, struct str user)
+{
+	return logs_forget_user(arg, user);
+}
+
+static bool sink_is_forgotten(void *arg, uint64_t number)
+{
+	return logs_is_forgotten(arg, number);
+}
+
 /* ---- opening ---------------------------------------------------------------------------------------- */
 
 static bool open_store(struct server *s, char ret_error[SERVER_ERROR_BYTES])
@@ -172,7 +182,7 @@ static void open_engine(struct server *s)
 	s->engine = engine_new(&(struct engine_settings){
 		.store = s->store,
 		.courier = s->courier,
-		.sink = { sink_take, sink_committed, s->logs },
+		.sink = { sink_take, sink_committed, sink_forget, sink_is_forgotten, s->logs },
 		.seed = seed,
 		.wall_ms = wall_ms,
 		.mono_ms = mono_ms,
