@@ -27,19 +27,40 @@ void api_free(struct api *api)
 	free(api);
 }
 
+static bool is_under_admin(struct str path)
+{
+	struct str prefix = STR("/v2/admin");
+
+	return str_istarts(path, prefix) && (path.n == prefix.n || path.p[prefix.n] == '/');
+}
+
+static bool is_served(const struct call *c)
+{
+	return !c->api->set.control || c->route->scope == ROUTE_ADMIN ||
+	       c->route->scope == ROUTE_OPEN;
+}
+
 /* False when the call is answered. */
 static bool find_route(struct call *c)
 {
 	struct route_match m = { 0 };
 	enum route_method method = router_method(c->req->head->method);
 
+	if (is_under_admin(c->req->path) && !c->api->set.control &&
+	    c->api->set.admin_token.n == 0) {
+		call_refuse(c, 404, "no such endpoint");
+		return false;
+	}
 	switch (router_find(call_arena(c), routes_table(), method, c->req->path, &m)) {
 	case ROUTE_FOUND:
 		c->route = m.route;
 		for (size_t i = 0; i < m.ids; i++)
 			c->id[i] = m.id[i];
 		c->rest = m.rest;
-		return true;
+		if (is_served(c))
+			return true;
+		call_refuse(c, 404, "no such endpoint");
+		return false;
 	case ROUTE_UNKNOWN:
 		call_refuse(c, 404, "no such endpoint");
 		return false;
@@ -54,15 +75,26 @@ static bool find_route(struct call *c)
 }
 
 /* False when the call is answered. */
+static bool admit_admin(struct call *c, struct str token)
+{
+	if (auth_is_equal(token, c->api->set.admin_token))
+		return true;
+	call_refuse(c, 401, "unable to authenticate: this needs the admin token");
+	return false;
+}
+
+/* False when the call is answered. */
 static bool admit(struct call *c)
 {
 	struct str field = httpd_field(c->req, STR("Authorization"));
 	struct str token;
 	enum token_kind kind;
 
-	if (c->route->scope == ROUTE_OPEN)
+	if (c->route->scope == ROUTE_OPEN || c->api->set.control)
 		return true;
 	token = auth_token(call_arena(c), field, c->req->query);
+	if (c->route->scope == ROUTE_ADMIN)
+		return admit_admin(c, token);
 	kind = engine_token(c->api->set.engine, token, &c->account);
 	if (kind == TOKEN_NONE) {
 		call_refuse(c, 401, "unable to authenticate: invalid token");
@@ -113,7 +145,11 @@ static void on_request(void *arg, struct httpd_req *req)
 {
 	struct call *c = req->data;
 
-	c->route->run(c);
+	/* Deleted while the body came. */
+	if (c->account != NULL && c->account->removed)
+		call_refuse(c, 401, "unable to authenticate: invalid token");
+	else
+		c->route->run(c);
 }
 
 static void on_too_large(void *arg, struct httpd_req *req)

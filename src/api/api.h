@@ -19,8 +19,12 @@ struct loop;
 struct api_settings {
 	struct engine *engine;
 	struct logs *logs;
-	struct loop *loop; /* for the time of day */
-	bool cors;         /* any web page may call (development) */
+	struct loop *loop;      /* for the time of day */
+	struct str admin_token; /* of /v2/admin; empty = there is no such thing */
+	/* Whoever gets here is an administrator (a socket that only its owner may open); nothing else is
+	 * served then but the health check. */
+	bool control;
+	bool cors; /* any web page may call (development) */
 };
 
 must_use struct api *api_new(const struct api_settings *settings);

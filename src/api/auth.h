@@ -12,4 +12,7 @@
  * A view into either, or into the arena. Token characters are not judged. */
 struct str auth_token(struct arena *a, struct str authorization, struct str query);
 
+/* Are the two the same? Takes as long whatever the difference, so that time tells nothing of the secret. */
+bool auth_is_equal(struct str given, struct str secret);
+
 #endif

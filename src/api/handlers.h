@@ -52,6 +52,14 @@ void h_logs_events(struct call *c);
 void h_usage(struct call *c);
 void h_keys_get(struct call *c);
 void h_keys_rotate(struct call *c);
+void h_users_list(struct call *c);
+void h_users_create(struct call *c);
+void h_users_get(struct call *c);
+void h_users_change(struct call *c);
+void h_users_delete(struct call *c);
+void h_users_token(struct call *c);
+void h_users_read_only_token(struct call *c);
+void h_users_no_read_only_token(struct call *c);
 void h_health(struct call *c);
 
 #endif

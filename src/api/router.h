@@ -30,6 +30,7 @@ enum route_scope {
 	ROUTE_READ,  /* either token */
 	ROUTE_WRITE, /* the full token only */
 	ROUTE_SEND,  /* the same, and not counted against the burst limit (burst.h) */
+	ROUTE_ADMIN, /* the admin token, or anybody on the control socket */
 };
 
 /* How long a body may be. */

@@ -6,6 +6,8 @@
 #include "app/conf.h"
 #include "base/compiler.h"
 
+#define DIRS_CONTROL "control.sock" /* in the data directory: where a server takes commands */
+
 /* The directory of -data-dir, else one under $XDG_DATA_HOME, else under ~/.local/share; NULL when there is no saying
  * which. It may not exist. The caller frees the path. */
 must_use char *dirs_find(const struct conf *conf);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "app/dev.h"
+#include "app/serve.h"
+#include "app/users.h"
 #include "base/log.h"
 
 #define QSTASH_VERSION "0.1.0"
@@ -12,6 +14,8 @@ static void print_usage(FILE *out)
 {
 	fputs("Usage: qstash COMMAND\n\n"
 	      "  dev        run the development server ('qstash dev --help' lists the flags)\n"
+	      "  serve      run the server for production ('qstash serve --help')\n"
+	      "  users      make, list, change and delete users ('qstash users --help')\n"
 	      "  version    print the version\n"
 	      "  help       print this\n",
 	      out);
@@ -27,6 +31,10 @@ int main(int argc, char **argv)
 	log_setup(LOG_INFO);
 	if (strcmp(command, "dev") == 0)
 		return dev_main(argc - 2, argv + 2);
+	if (strcmp(command, "serve") == 0)
+		return serve_main(argc - 2, argv + 2);
+	if (strcmp(command, "users") == 0)
+		return users_main(argc - 2, argv + 2);
 	if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
 		puts("qstash " QSTASH_VERSION);
 		return 0;

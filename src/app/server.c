@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "api/api.h"
 #include "app/dirs.h"
@@ -34,8 +35,9 @@ struct server {
 	struct logs *logs;
 	struct courier *courier;
 	struct engine *engine;
-	struct api *api;
-	struct httpd *http, *log_http;
+	struct api *api, *control_api;
+	struct httpd *http, *log_http, *control_http;
+	char *control_path;  /* NULL = there is none */
 	int64_t log_tick_ms; /* mono: when the logs are next to let time pass */
 	bool ready, stopping;
 	int draining; /* parts that have not come to rest yet */
@@ -100,6 +102,16 @@ static bool sink_take(void *arg, struct str events, uint64_t after, uint64_t pos
 static uint64_t sink_committed(void *arg)
 {
 	return logs_committed(arg);
+}
+
+static uint64_t sink_forget(void *arg, struct str user)
+{
+	return logs_forget_user(arg, user);
+}
+
+static bool sink_is_forgotten(void *arg, uint64_t number)
+{
+	return logs_is_forgotten(arg, number);
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------- */
@@ -172,7 +184,7 @@ static void open_engine(struct server *s)
 	s->engine = engine_new(&(struct engine_settings){
 		.store = s->store,
 		.courier = s->courier,
-		.sink = { sink_take, sink_committed, s->logs },
+		.sink = { sink_take, sink_committed, sink_forget, sink_is_forgotten, s->logs },
 		.seed = seed,
 		.wall_ms = wall_ms,
 		.mono_ms = mono_ms,
@@ -191,6 +203,7 @@ static void open_engine(struct server *s)
 		.engine = s->engine,
 		.logs = s->logs,
 		.loop = s->loop,
+		.admin_token = str_c(s->conf->admin_token),
 		.cors = s->set.cors,
 	});
 }
@@ -200,6 +213,29 @@ static struct httpd *listen_on(struct server *s, int64_t port, char ret_error[20
 	return httpd_open(s->loop,
 			  &(struct httpd_settings){ .host = s->conf->host, .port = (int)port },
 			  api_ops(), s->api, ret_error);
+}
+
+/* For the commands on this machine. The store's lock says that the directory is ours, so a socket that is there
+ * already is a dead server's. */
+static void open_control(struct server *s)
+{
+	char *path = dirs_join(s->dir, DIRS_CONTROL);
+	char why[200];
+
+	s->control_api = api_new(&(struct api_settings){
+		.engine = s->engine,
+		.logs = s->logs,
+		.loop = s->loop,
+		.control = true,
+	});
+	s->control_http = httpd_open(s->loop, &(struct httpd_settings){ .unix_path = path },
+				     api_ops(), s->control_api, why);
+	if (s->control_http != NULL) {
+		s->control_path = path;
+		return;
+	}
+	log_warn("server", "'qstash users' cannot reach this server: %s", why);
+	free(path);
 }
 
 /* The listeners come last, so that whoever connects finds the users loaded; but a taken port should be told
@@ -330,6 +366,7 @@ struct server *server_open(const struct server_settings *settings,
 		server_close(s);
 		return NULL;
 	}
+	open_control(s);
 	loop_on_turn(s->loop, turn, s);
 	return s;
 }
@@ -360,6 +397,14 @@ static void part_at_rest(void *arg)
 		loop_stop(s->loop);
 }
 
+static void drain(struct server *s, struct httpd *h)
+{
+	if (h == NULL)
+		return;
+	s->draining++;
+	httpd_drain(h, part_at_rest, s);
+}
+
 /* A second signal does not wait any longer; what is leased is put back at the next start. */
 static void stop(void *arg)
 {
@@ -370,12 +415,10 @@ static void stop(void *arg)
 		return;
 	}
 	s->stopping = true;
-	s->draining = 2;
-	httpd_drain(s->http, part_at_rest, s);
-	if (s->log_http != NULL) {
-		s->draining++;
-		httpd_drain(s->log_http, part_at_rest, s);
-	}
+	s->draining = 1;
+	drain(s, s->http);
+	drain(s, s->log_http);
+	drain(s, s->control_http);
 	engine_stop(s->engine, s->conf->grace_s * 1000, part_at_rest, s);
 }
 
@@ -399,8 +442,13 @@ void server_close(struct server *s)
 		httpd_close(s->http);
 	if (s->log_http != NULL)
 		httpd_close(s->log_http);
-	if (s->api != NULL)
-		api_free(s->api);
+	if (s->control_http != NULL)
+		httpd_close(s->control_http);
+	if (s->control_path != NULL)
+		(void)unlink(s->control_path);
+	free(s->control_path);
+	api_free(s->api);
+	api_free(s->control_api);
 	if (s->courier != NULL)
 		courier_close(s->courier);
 	if (s->db != NULL)

@@ -15,7 +15,18 @@ struct user {
 	struct str key_current, key_next; /* signing keys, "sig_…" */
 	struct str plan;                  /* name */
 	int64_t created_ms;
+	bool deleting; /* nothing of it may start any more, and everything is being removed */
 };
+
+enum { USER_ID_BYTES_MAX = 64 };
+#define USER_ID_ALLOWED                                                                 \
+	"letters, digits, '_', '-', '.' and '@' are allowed, a letter or digit first, " \
+	"at most 64 characters"
+
+/* May a new user have this id? It is a segment of paths, and part of the token. */
+bool user_id_is_valid(struct str id);
+/* Appends the token of a user: base64 of {"UserID":id,"Password":password}, neither of which needs an escape. */
+void user_token(struct buf *out, struct str id, struct str password);
 
 /* The stored document of a user (store.h, DOC_USER). */
 void user_encode(struct buf *out, const struct user *u);

@@ -46,15 +46,18 @@ static void forget_keys(struct engine *e, struct account *a)
 static void learn_keys(struct engine *e, struct account *a)
 {
 	map_put(&e->accounts, a->user.id, a);
+	if (a->removed)
+		return;
 	map_put(&e->tokens, a->user.token, a);
 	if (a->user.read_only_token.n > 0)
 		map_put(&e->tokens, a->user.read_only_token, a);
 }
 
-/* Takes over a stored document; a broken one is told and left out. */
-static struct account *take_over(struct engine *e, struct str id, struct str value, int64_t version)
+struct account *accounts_take_over(struct engine *e, struct str id, struct str value,
+				   int64_t version)
 {
 	struct account *a = map_get(&e->accounts, id);
+	bool was_removed = a != NULL && a->removed;
 	struct buf record;
 	struct user u;
 
@@ -77,15 +80,17 @@ static struct account *take_over(struct engine *e, struct str id, struct str val
 	a->user = u;
 	a->user.id = str_n(a->id, u.id.n);
 	a->version = version;
-	a->removed = false;
+	a->removed = u.deleting;
 	a->key = hmac_key_new(u.key_current);
 	a->plan = e->set.plan != NULL ? e->set.plan : plan_in(e->set.plans, u.plan);
 	learn_keys(e, a);
-	if (a->plan == NULL)
+	if (a->removed && !was_removed)
+		deletions_begin(e, a);
+	if (a->plan == NULL && !a->removed)
 		problem_set(&e->problem, 500,
 			    "user %.*s has the plan '%.*s', which is not among the plans",
 			    STR_FMT(u.id), STR_FMT(u.plan));
-	else if (e->set.on_account != NULL)
+	else if (e->set.on_account != NULL && !a->removed)
 		e->set.on_account(e->set.on_account_arg, a);
 	return a;
 }
@@ -106,7 +111,7 @@ static void scan_done(struct store_req *req)
 		return;
 	}
 	for (size_t i = 0; i < s->rows; i++)
-		take_over(e, s->row[i].user, s->row[i].record, s->row[i].version);
+		accounts_take_over(e, s->row[i].user, s->row[i].record, s->row[i].version);
 	if (more) {
 		struct account *last = engine_account(e, s->row[s->rows - 1].user);
 
@@ -146,53 +151,69 @@ void accounts_load(struct engine *e)
 	scan_page(e);
 }
 
+static void account_free(struct account *a)
+{
+	hmac_key_free(a->key);
+	buf_done(&a->record);
+	free(a->id);
+	free(a);
+}
+
+void accounts_drop(struct engine *e, struct account *a)
+{
+	check(a->removed && map_get(&e->accounts, a->user.id) == a);
+	map_remove(&e->accounts, a->user.id);
+	a->next_gone = e->gone;
+	e->gone = a;
+}
+
 void accounts_free(struct engine *e)
 {
 	size_t pos = 0;
 	struct account *a;
 
-	while ((a = map_next(&e->accounts, &pos)) != NULL) {
-		hmac_key_free(a->key);
-		buf_done(&a->record);
-		free(a->id);
-		free(a);
+	while ((a = map_next(&e->accounts, &pos)) != NULL)
+		account_free(a);
+	while ((a = e->gone) != NULL) {
+		e->gone = a->next_gone;
+		account_free(a);
 	}
 }
 
+static void user_done(struct store_req *req)
+{
+	struct account_op *op = req->arg;
+	struct move *put = &op->move[0];
+
+	engine_answered(op->engine);
+	if (req->result == STORE_APPLIED)
+		op->account = accounts_take_over(op->engine, put->doc_put.user, buf_str(&op->value),
+						 put->doc_put.new_version);
+	else
+		engine_store_problem(&op->problem, req, op->step.refusal);
+	buf_done(&op->value);
+	op->done(op);
+}
+
 /* A user's document lives under (DOC_USER, id, id). */
-static void submit_user(struct engine *e, struct account_op *op, const struct user *u,
-			int64_t version, void (*done)(struct store_req *))
+void accounts_submit(struct engine *e, struct account_op *op, const struct user *u, size_t moves)
 {
 	op->engine = e;
 	buf_init(&op->value, USER_BYTES_MAX);
 	user_encode(&op->value, u);
 	check(!op->value.overflow);
-	op->move = (struct move){
+	op->move[0] = (struct move){
 		.kind = MOVE_DOC_PUT,
 		.doc_put = {
 			.doc = DOC_USER,
 			.user = u->id,
 			.name = u->id,
 			.value = buf_str(&op->value),
-			.version = version,
+			.version = op->account != NULL ? op->account->version : 0,
 		},
 	};
-	step_init(&op->step, &op->move, 1, done, op);
+	step_init(&op->step, op->move, moves, user_done, op);
 	engine_submit(e, &op->step.req);
-}
-
-static void user_done(struct store_req *req)
-{
-	struct account_op *op = req->arg;
-
-	engine_answered(op->engine);
-	if (req->result == STORE_APPLIED)
-		op->account = take_over(op->engine, op->move.doc_put.user, buf_str(&op->value),
-					op->move.doc_put.new_version);
-	else
-		engine_store_problem(&op->problem, req, op->step.refusal);
-	buf_done(&op->value);
-	op->done(op);
 }
 
 void engine_account_ensure(struct engine *e, const struct user *u, struct account_op *op)
@@ -202,21 +223,18 @@ void engine_account_ensure(struct engine *e, const struct user *u, struct accoun
 		op->done(op);
 		return;
 	}
-	submit_user(e, op, u, 0, user_done);
+	accounts_submit(e, op, u, 1);
 }
 
-void engine_keys_rotate(struct engine *e, struct account_op *op)
+struct str accounts_secret(struct engine *e, char *ret_text, size_t n)
 {
-	char text[sizeof("sig_") + 2 * B58_U64_LEN + B58_U64_LEN];
-	uint64_t random[3];
-	struct user u = op->account->user;
+	char text[ACCOUNTS_SECRET_MAX];
+	uint64_t random[ACCOUNTS_SECRET_MAX / B58_U64_LEN];
 
-	engine_look(e);
+	check(n <= sizeof(text));
 	e->set.secret(e->set.secret_arg, random, sizeof(random));
-	memcpy(text, "sig_", 4);
-	for (size_t i = 0; i < 3; i++)
-		b58_u64(text + 4 + i * B58_U64_LEN, random[i]);
-	u.key_current = u.key_next;
-	u.key_next = str_n(text, 4 + 28);
-	submit_user(e, op, &u, op->account->version, user_done);
+	for (size_t i = 0; i < countof(random); i++)
+		b58_u64(text + i * B58_U64_LEN, random[i]);
+	memcpy(ret_text, text, n);
+	return str_n(ret_text, n);
 }

@@ -309,7 +309,7 @@ static void settle_outcome(struct delivery *d, const struct outcome *o)
 	};
 
 	settle_move(d, o, v);
-	if (d->account != NULL) {
+	if (d->account != NULL && !d->account->removed) {
 		src.plan = accounts_plan(e, d->account);
 		src.dlq_id = engine_dlq_id_text(&d->arena, d->move[0].settle.dlq);
 		add_callback(d, &src, false);
@@ -352,7 +352,12 @@ void delivery_start(struct delivery *d, int64_t retried, uint64_t lease)
 	d->lease = lease;
 	count_running(d, true);
 	count_bytes(d, d->record.n);
-	if (d->account == NULL || d->account->removed) {
+	if (d->account != NULL && d->account->removed) {
+		/* Its row goes with all else that the user had (deletions.c). */
+		delivery_free(d);
+		return;
+	}
+	if (d->account == NULL) {
 		d->msg.retries_max = 0;
 		settle_outcome(
 			d, &(struct outcome){ .error = STR("the user of this message is gone") });

@@ -23,6 +23,7 @@ struct engine *engine_new(const struct engine_settings *settings)
 	list_init(&e->pool);
 	list_init(&e->bulks);
 	list_init(&e->triggers);
+	list_init(&e->deletions);
 	map_init(&e->zones, rng_u64(&e->rng));
 	buf_init(&e->scratch, RECORD_BYTES_MAX);
 	/* Somewhere behind it: after the clock was set back, several processes go on from the same number. */
@@ -53,6 +54,7 @@ void engine_free(struct engine *e)
 	bulk_drop(e);
 	schedules_drop(e);
 	schedules_free(e);
+	deletions_free(e);
 	free_deliveries(&e->deliveries);
 	free_deliveries(&e->ask_again);
 	free_deliveries(&e->pool);
@@ -81,7 +83,8 @@ void engine_look(struct engine *e)
 void engine_submit(struct engine *e, struct store_req *req)
 {
 	e->requests++;
-	store_submit(e->set.store, req);
+	if (!deletions_refuse(e, req))
+		store_submit(e->set.store, req);
 }
 
 void engine_answered(struct engine *e)
@@ -160,12 +163,14 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 	e->mono_ms = mono_ms;
 	if (e->started) {
 		stop_turn(e);
+		deletions_turn(e);
 		delivery_ask_turn(e);
 		claim_turn(e);
 		bulk_turn(e);
 		ship_turn(e);
 		next = least(claim_next_mono_ms(e), ship_next_mono_ms(e));
 		next = least(next, bulk_next_mono_ms(e));
+		next = least(next, deletions_next_mono_ms(e));
 		if (!list_is_empty(&e->ask_again))
 			next = least(next, e->ask_again_mono_ms);
 		if (e->stopping && e->running > 0 && e->stop_mono_ms > mono_ms)

@@ -36,6 +36,10 @@ struct engine_sink {
 	bool (*take)(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms);
 	/* Everything up to this position is durable at the other end. */
 	uint64_t (*committed)(void *arg);
+	/* Removes what it has of a user, once it is done with what it took before. is_forgotten tells, by the
+	 * number that `forget` gave, when that is done and durable. */
+	uint64_t (*forget)(void *arg, struct str user);
+	bool (*is_forgotten)(void *arg, uint64_t number);
 	void *arg;
 };
 
@@ -82,7 +86,8 @@ void engine_stop(struct engine *e, int64_t grace_ms, void (*done)(void *arg), vo
 
 /* ---- users ------------------------------------------------------------------------------------------ */
 
-/* A user as the process knows it; lives as long as the engine (a removed one is only marked). */
+/* A user as the process knows it; lives as long as the engine, also when the user is gone: what is under way points
+ * to it. */
 struct account {
 	struct user user; /* strings in `record`, but for the id */
 	char *id;         /* of `user`; stays where it is, for requests under way point to it */
@@ -91,7 +96,8 @@ struct account {
 	int64_t version;         /* of the stored document */
 	int64_t over_day, over_month; /* for which it was last logged that a soft quota is exceeded */
 	struct buf record;
-	bool removed;
+	bool removed; /* being deleted, or gone: its tokens are void, nothing of it may start */
+	struct account *next_gone;         /* private */
 	int64_t burst_second, burst_calls; /* the API's count of calls in that Unix second */
 };
 
@@ -99,17 +105,18 @@ enum token_kind { TOKEN_NONE, TOKEN_FULL, TOKEN_READ_ONLY };
 
 /* Who the token belongs to. */
 enum token_kind engine_token(struct engine *e, struct str token, struct account **ret_account);
-struct account *engine_account(struct engine *e, struct str user_id); /* NULL when unknown */
+struct account *engine_account(struct engine *e,
+			       struct str user_id); /* NULL when unknown or gone */
 
 struct account_op {
 	struct engine *engine;
 	struct problem problem;
-	struct account *account;
+	struct account *account; /* whom it is about; of a new user, the result */
 	void (*done)(struct account_op *op);
 	void *arg;
 	/* private */
 	struct step step;
-	struct move move;
+	struct move move[2];
 	struct buf value;
 };
 
@@ -118,6 +125,41 @@ struct account_op {
 void engine_account_ensure(struct engine *e, const struct user *u, struct account_op *op);
 /* current := next, next := fresh. op->account says whose. */
 void engine_keys_rotate(struct engine *e, struct account_op *op);
+
+struct user_new {
+	struct str id;   /* empty = one is made */
+	struct str plan; /* empty = payg */
+	bool read_only;  /* has a read-only token, too */
+};
+
+/* 409 when there is a user with that id, or one is still being deleted; 400 for an id or a plan that is none. */
+void engine_user_create(struct engine *e, const struct user_new *n, struct account_op *op);
+/* The limits that count from now on, for what is stored, too. 400 when there is no such plan. */
+void engine_user_set_plan(struct engine *e, struct str plan, struct account_op *op);
+/* A fresh token; the old one is void when `done` is called. */
+void engine_user_reset_token(struct engine *e, struct account_op *op);
+/* A fresh read-only token, or none. */
+void engine_user_read_only_token(struct engine *e, bool none, struct account_op *op);
+/* `done` is called when it is certain, across crashes too, that nothing of the user starts any more. Then its
+ * messages, schedules, queues, log and all else go, in small bites; until that is through the account can be found,
+ * with `removed` set. A deletion that is under way is no problem. */
+void engine_user_delete(struct engine *e, struct account_op *op);
+
+struct users_list {
+	struct str after; /* ids behind this one; empty = from the start */
+	size_t max;       /* at most 1,000 */
+	/* Called for each in the order of ids; the user does not outlive the call. */
+	void (*each)(struct users_list *op, const struct user *u);
+	bool more; /* result: there are more behind the last one */
+	struct problem problem;
+	void (*done)(struct users_list *op);
+	void *arg;
+	/* private */
+	struct engine *engine;
+	struct scan scan;
+};
+
+void engine_users_list(struct engine *e, struct users_list *op);
 
 /* ---- publishing ------------------------------------------------------------------------------------- */
 

@@ -72,8 +72,12 @@ struct engine {
 	struct engine_stats stats;
 	struct buf scratch; /* for one thing at a time, see delivery.c */
 
-	struct map accounts; /* by user id */
-	struct map tokens;   /* by either token */
+	struct map accounts;   /* by user id */
+	struct map tokens;     /* by either token */
+	struct account *gone;  /* no user's any more */
+	struct list deletions; /* of users, under way */
+	struct store_req
+		*refused; /* requests that were not let through to the store; see deletions.c */
 	struct scan account_scan;
 	void (*ready)(void *arg);
 	void *ready_arg;
@@ -138,6 +142,16 @@ void docs_edit(struct engine *e, struct doc_edit *op, size_t bytes_max);
 /* accounts.c */
 void accounts_load(struct engine *e);
 void accounts_free(struct engine *e);
+/* Takes over a stored document; a broken one is told and left out. */
+struct account *accounts_take_over(struct engine *e, struct str id, struct str value,
+				   int64_t version);
+/* The user is gone for good: its id is free. */
+void accounts_drop(struct engine *e, struct account *a);
+/* Submits u's document as the first move of op's step, with `moves` in all. */
+void accounts_submit(struct engine *e, struct account_op *op, const struct user *u, size_t moves);
+/* n characters of secret randomness, at most ACCOUNTS_SECRET_MAX. */
+enum { ACCOUNTS_SECRET_MAX = 44 };
+struct str accounts_secret(struct engine *e, char *ret_text, size_t n);
 const struct plan *accounts_plan(const struct engine *e, const struct account *a);
 
 /* usage.c */
@@ -145,6 +159,16 @@ const struct plan *accounts_plan(const struct engine *e, const struct account *a
 void usage_limit(const struct engine *e, const struct account *a, struct move *put);
 /* Logs that a soft quota is exceeded, once for each day or month. */
 void usage_notice(const struct engine *e, struct account *a, const struct move *put);
+
+/* deletions.c */
+/* Goes on with the deletion of an account that is marked. */
+void deletions_begin(struct engine *e, struct account *a);
+void deletions_turn(struct engine *e);
+int64_t deletions_next_mono_ms(const struct engine *e);
+void deletions_free(struct engine *e);
+/* Must this step not reach the store, because it would make something for a user that is being deleted? It is then
+ * answered NOT_FOUND in the next turn. */
+bool deletions_refuse(struct engine *e, struct store_req *req);
 
 /* delivery.c */
 must_use struct delivery *delivery_new(struct engine *e);

@@ -27,7 +27,7 @@ static void put_done(struct store_req *req)
 	struct publish *p = item->owner;
 	struct move *put = &d->move[d->moves - 1];
 	size_t bytes = put->put.record.n;
-	bool applied;
+	bool applied, leased = false;
 
 	engine_answered(e);
 	/* Once an answer is lost, only a clear one tells what became of the put, and of its lease. */
@@ -58,14 +58,15 @@ static void put_done(struct store_req *req)
 	item->delivery = NULL;
 	if (applied) {
 		e->stats.published++;
-		if (put->put.leased)
+		leased = put->put.leased;
+		if (leased)
 			delivery_start(d, 0, put->put.lease);
 		else if (d->msg.not_before_ms <= e->now_ms)
 			e->claim_wanted = true;
 		else
 			engine_expect(e, d->msg.not_before_ms);
 	}
-	if (!applied || !put->put.leased)
+	if (!leased)
 		delivery_free(d);
 	hand_over(e, p);
 	if (p->pending == 0)

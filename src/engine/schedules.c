@@ -453,9 +453,10 @@ static struct trigger *trigger_new(struct engine *e, const struct due_doc *doc)
 
 void schedules_trigger(struct engine *e, const struct due_doc *doc)
 {
+	const struct account *a = engine_account(e, doc->user);
 	struct trigger *t;
 
-	if (e->stopping || is_running(e, doc))
+	if (e->stopping || is_running(e, doc) || (a != NULL && a->removed))
 		return;
 	t = trigger_new(e, doc);
 	if (t->account == NULL || !schedule_decode(&t->arena, t->value, &t->s)) {

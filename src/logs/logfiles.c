@@ -1,5 +1,6 @@
 #include "logs/logfiles.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -260,6 +261,21 @@ void logfiles_remove(const struct logfiles *f, const char *name)
 
 	for (size_t i = 0; i < countof(endings); i++)
 		remove_ending(f, name, endings[i]);
+}
+
+void logfiles_remove_rest(const struct logfiles *f, const char *name)
+{
+	DIR *d = opendir(f->dir);
+	struct dirent *entry;
+
+	if (d == NULL)
+		return;
+	while ((entry = readdir(d)) != NULL) {
+		if (str_starts(str_c(entry->d_name), str_c(name)))
+			(void)unlinkat(dirfd(d), entry->d_name, 0);
+	}
+	(void)fsync(dirfd(d));
+	closedir(d);
 }
 
 bool logfiles_is_aside(struct str name, int64_t *ret_ms)

@@ -64,6 +64,8 @@ must_use bool logfiles_is(const struct logfiles *f, const char *name, dev_t dev,
 /* The files themselves; no handle may be open. True when it is not there any more. */
 must_use bool logfiles_set_aside(const struct logfiles *f, const char *name, int64_t now_ms);
 void logfiles_remove(const struct logfiles *f, const char *name);
+/* Also those of that name that were set aside; durable on return. */
+void logfiles_remove_rest(const struct logfiles *f, const char *name);
 /* Is this the name of a file that was set aside, and when? */
 must_use bool logfiles_is_aside(struct str name, int64_t *ret_ms);
 

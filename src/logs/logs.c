@@ -43,6 +43,8 @@ struct logs {
 		reader; /* the answering thread, and what the writer must do under its lock */
 	pthread_t write_thread, read_thread;
 	_Atomic uint64_t committed;
+	_Atomic uint64_t forgotten; /* users */
+	uint64_t to_forget; /* the owner's: users to be forgotten, those that are included */
 
 	pthread_mutex_t lock;      /* guards all that follows */
 	pthread_cond_t write_cond; /* there is work, or somebody waits for it to be done */
@@ -156,6 +158,7 @@ static void work_do(struct logs *l, struct work *w, int64_t now_ms)
 		return;
 	case WORK_FORGET:
 		logwriter_forget(&l->writer, w->user);
+		atomic_fetch_add(&l->forgotten, 1);
 		return;
 	case WORK_FOUND:
 		logwriter_found_broken(&l->writer, &w->finding, now_ms);
@@ -513,7 +516,7 @@ void logs_poll(struct logs *l)
 	}
 }
 
-void logs_forget_user(struct logs *l, struct str user)
+uint64_t logs_forget_user(struct logs *l, struct str user)
 {
 	struct work *w = work_new(WORK_FORGET, user, &user);
 
@@ -522,8 +525,15 @@ void logs_forget_user(struct logs *l, struct str user)
 	work_push(l, w);
 	pthread_cond_signal(&l->write_cond);
 	pthread_mutex_unlock(&l->lock);
+	l->to_forget++;
 	if (!l->settings.threaded)
 		run_inline(l);
+	return l->to_forget;
+}
+
+bool logs_is_forgotten(const struct logs *l, uint64_t number)
+{
+	return atomic_load(&l->forgotten) >= number;
 }
 
 struct logs_stats logs_stats(struct logs *l)

@@ -114,8 +114,10 @@ struct logs_query {
 
 void logs_query(struct logs *l, struct logs_query *q);
 void logs_poll(struct logs *l);
-/* Forgets a user: its file goes, with the events that were handed over before. */
-void logs_forget_user(struct logs *l, struct str user);
+/* Forgets a user: its files go, with the events that were handed over before. Returns a number by which
+ * logs_is_forgotten tells whether that is done, and durable. */
+uint64_t logs_forget_user(struct logs *l, struct str user);
+bool logs_is_forgotten(const struct logs *l, uint64_t number);
 
 struct logs_stats {
 	uint64_t events_written, events_dropped, files_set_aside;

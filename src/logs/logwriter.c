@@ -82,6 +82,7 @@ void logwriter_forget(struct logwriter *w, struct str user)
 
 	logfiles_name(name, user);
 	remove_file(w, name);
+	logfiles_remove_rest(&w->files, name);
 }
 
 void logwriter_found_broken(struct logwriter *w, const struct logwriter_finding *finding,

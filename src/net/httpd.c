@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -23,6 +25,7 @@ union address {
 	struct sockaddr any;
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
+	struct sockaddr_un local;
 };
 
 static struct httpd_settings with_defaults(const struct httpd_settings *given)
@@ -75,6 +78,43 @@ static int bind_and_listen(const struct httpd_settings *set, const union address
 	return fd;
 }
 
+/* The mode of the file is that of the socket, so nobody else can open it, not even at first. */
+static int bind_local(const union address *a)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if ((unlink(a->local.sun_path) != 0 && errno != ENOENT) || fchmod(fd, 0600) != 0 ||
+	    bind(fd, &a->any, sizeof(a->local)) != 0 || listen(fd, BACKLOG) != 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+/* Returns -1 with a reason. */
+static int listen_local(const char *path, char ret_error[200])
+{
+	union address a = { .local = { .sun_family = AF_UNIX } };
+	int fd;
+
+	if (strlen(path) >= sizeof(a.local.sun_path)) {
+		snprintf(ret_error, 200,
+			 "the path of the socket is longer than %zu bytes: %.80s...",
+			 sizeof(a.local.sun_path) - 1, path);
+		return -1;
+	}
+	memcpy(a.local.sun_path, path, strlen(path));
+	fd = bind_local(&a);
+	if (fd < 0)
+		snprintf(ret_error, 200, "cannot listen on %.108s: %s", path, strerror(errno));
+	return fd;
+}
+
 /* Returns -1 with a reason. */
 static int listen_on(const struct httpd_settings *set, char ret_error[200])
 {
@@ -102,6 +142,8 @@ static int port_of(int fd)
 	socklen_t n = sizeof(a);
 
 	check(getsockname(fd, &a.any, &n) == 0);
+	if (a.any.sa_family == AF_UNIX)
+		return 0;
 	return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
 }
 
@@ -306,7 +348,7 @@ static struct httpd *new_server(struct loop *loop, const struct httpd_settings *
 
 	h->loop = loop;
 	h->set = with_defaults(set);
-	h->set.host = NULL; /* the caller's, and not needed any more */
+	h->set.host = h->set.unix_path = NULL; /* the caller's, and not needed any more */
 	for (int state = 0; state < HTTPD_GONE; state++)
 		list_init(&h->in_state[state]);
 	list_init(&h->dirty);
@@ -318,7 +360,8 @@ static struct httpd *new_server(struct loop *loop, const struct httpd_settings *
 struct httpd *httpd_open(struct loop *loop, const struct httpd_settings *settings,
 			 const struct httpd_ops *ops, void *arg, char ret_error[200])
 {
-	int fd = listen_on(settings, ret_error);
+	int fd = settings->unix_path != NULL ? listen_local(settings->unix_path, ret_error)
+					     : listen_on(settings, ret_error);
 	struct httpd *h;
 
 	if (fd < 0)

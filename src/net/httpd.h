@@ -42,7 +42,7 @@ struct httpd_req {
 	struct str path;               /* target up to '?', raw */
 	struct str query;              /* after '?', raw; p == NULL when there is no '?' */
 	struct str body;               /* complete when `request` is called; owned by the request */
-	struct str peer_ip;            /* textual address of the peer */
+	struct str peer_ip;            /* textual address of the peer; empty for a local one */
 	size_t body_max;               /* set by `head`; bytes; default 0 = no body allowed */
 	struct arena *arena;           /* lives until the reply */
 	void *data;                    /* the owner's */
@@ -60,6 +60,9 @@ struct httpd_ops {
 struct httpd_settings {
 	const char *host;         /* address to bind, numeric; "0.0.0.0", "127.0.0.1", "::" */
 	int port;                 /* 0 = any free one */
+	const char *unix_path;    /* not NULL: listen on a socket with this path instead, which only
+				     * the owner may open; a file that is there is replaced, and it
+				     * stays after httpd_close */
 	bool reuse_port;          /* SO_REUSEPORT, for several processes */
 	int connections_max;      /* default 10,000; over it a new connection gets 503 and is
 				     * closed */
@@ -87,7 +90,7 @@ struct httpd_reply {
  * use is told as "address already in use: HOST:PORT". ops and arg must outlive the server. */
 must_use struct httpd *httpd_open(struct loop *loop, const struct httpd_settings *settings,
 				  const struct httpd_ops *ops, void *arg, char ret_error[200]);
-int httpd_port(const struct httpd *h);
+int httpd_port(const struct httpd *h); /* 0 when it listens on a path */
 
 /* Ends the request: req and its arena are gone on return. HEAD, 204 and 304 are sent without a
  * body. */

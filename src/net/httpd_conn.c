@@ -184,6 +184,8 @@ static void set_peer_ip(struct httpd_conn *c, const struct sockaddr *peer)
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
 
+	if (peer->sa_family == AF_UNIX)
+		return;
 	if (peer->sa_family == AF_INET)
 		inet_ntop(AF_INET, &v4->sin_addr, c->peer_ip, sizeof(c->peer_ip));
 	else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))

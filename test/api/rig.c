@@ -37,6 +37,7 @@ struct rig {
 	size_t sent_n;
 	struct arena arena; /* the test thread's */
 	struct plan usual;  /* of all, unless the test gives another: payg without a burst limit */
+	unsigned secrets; /* given out */
 	bool ready, stopped;
 	_Atomic int64_t ahead_ms; /* of the engine's time of day */
 };
@@ -162,10 +163,12 @@ static void on_stop(void *arg)
 
 static void secret(void *arg, void *ret_bytes, size_t n)
 {
+	struct rig *r = arg;
 	uint8_t *p = ret_bytes;
 
+	r->secrets++;
 	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)(i * 37 + 11);
+		p[i] = (uint8_t)(i * 37 + 11 * r->secrets);
 }
 
 static bool take_events(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms)
@@ -176,6 +179,16 @@ static bool take_events(void *arg, struct str events, uint64_t after, uint64_t p
 static uint64_t committed(void *arg)
 {
 	return logs_committed(((struct rig *)arg)->logs);
+}
+
+static uint64_t forget(void *arg, struct str user)
+{
+	return logs_forget_user(((struct rig *)arg)->logs, user);
+}
+
+static bool is_forgotten(void *arg, uint64_t number)
+{
+	return logs_is_forgotten(((struct rig *)arg)->logs, number);
 }
 
 static void open_store(struct rig *r, int64_t now_ms)
@@ -226,9 +239,10 @@ static void open_engine(struct rig *r, const struct plan *plan)
 	struct engine_settings set = {
 		.store = r->store,
 		.courier = &r->courier,
-		.sink = { .take = take_events, .committed = committed, .arg = r },
+		.sink = { take_events, committed, forget, is_forgotten, r },
 		.seed = 1,
 		.secret = secret,
+		.secret_arg = r,
 		.zone = zone_read,
 		.plan = plan,
 	};
@@ -272,9 +286,13 @@ struct rig *rig_start(struct rig_settings set)
 	open_logs(r);
 	r->usual = *plan_find(STR("payg"));
 	r->usual.burst_per_s = 0;
-	open_engine(r, set.plan != NULL ? set.plan : &r->usual);
-	r->api = api_new(&(struct api_settings){
-		.engine = r->engine, .logs = r->logs, .loop = r->loop, .cors = set.cors });
+	open_engine(r, set.plan != NULL || set.own_plans ? set.plan : &r->usual);
+	r->api = api_new(&(struct api_settings){ .engine = r->engine,
+						 .logs = r->logs,
+						 .loop = r->loop,
+						 .admin_token = str_c(set.admin_token),
+						 .control = set.control,
+						 .cors = set.cors });
 	loop_on_turn(r->loop, on_turn, r);
 	r->httpd = httpd_open(r->loop, &hs, api_ops(), r->api, error);
 	check(r->httpd != NULL);

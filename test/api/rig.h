@@ -25,6 +25,9 @@ struct rig;
 
 struct rig_settings {
 	bool cors;
+	const char *admin_token; /* NULL = none */
+	bool control;
+	bool own_plans; /* each user has its own plan (both have payg) */
 	const struct plan *plan;
 };
 

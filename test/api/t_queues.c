@@ -188,6 +188,7 @@ TEST(the_plan_limits_how_many_but_not_changing_one)
 	struct rig *r;
 	struct answer a;
 
+	plan.burst_per_s = 0;
 	plan.queues_max = 2;
 	plan.queue_parallelism_max = 0;
 	r = rig_start((struct rig_settings){ .plan = &plan });
@@ -288,6 +289,7 @@ TEST(all_queues_are_listed_in_the_order_of_their_names)
 	struct answer a;
 	enum { N = 1003 };
 
+	plan.burst_per_s = 0;
 	plan.queues_max = 0;
 	r = rig_start((struct rig_settings){ .plan = &plan });
 	for (int i = 0; i < N; i++)

@@ -41,16 +41,16 @@ after(async () => {
 	for (const dir of dirs) rmSync(dir, { recursive: true, force: true });
 });
 
-/** Starts `qstash dev`; resolves when its banner says that it runs. */
+/** Starts `qstash dev`, or another command; resolves when its banner says that it runs. */
 export class Server {
-	static async start({ dir = null, port = 0, logPort = 0, args = [], env = {} } = {}) {
+	static async start({ command = "dev", dir = null, port = 0, logPort = 0, args = [], env = {} } = {}) {
 		const s = new Server();
 		s.dir = dir ?? tempDir();
 		s.ownsDir = dir === null;
 		s.out = "";
 		s.child = spawn(
 			BIN,
-			["dev", `-port=${port}`, `-log-port=${logPort}`, "--data-dir", s.dir, ...args],
+			[command, `-port=${port}`, `-log-port=${logPort}`, "--data-dir", s.dir, ...args],
 			{ stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } },
 		);
 		started.add(s);
@@ -62,7 +62,7 @@ export class Server {
 		await until(() => gone || s.out.includes("Documentation:"), 30_000, "no banner");
 		if (gone) throw new Error(`the server ended: ${s.out}`);
 		s.url = /is running at (http:\S+)/.exec(s.out)[1];
-		s.logUrl = /Logs at (http:[^\s,]+)/.exec(s.out)[1];
+		s.logUrl = /Logs at (http:[^\s,]+)/.exec(s.out)?.[1];
 		s.port = Number(new URL(s.url).port);
 		return s;
 	}

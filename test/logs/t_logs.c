@@ -1,5 +1,6 @@
 /* The port: positions, waiting, limits, clocks, retention, many users, threads. */
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -357,9 +358,22 @@ TEST(users_do_not_see_each_other)
 	fixture_close(&f);
 }
 
+/* A file of the user that was broken once. */
+static void put_aside(const struct fixture *f)
+{
+	char path[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/" FIXTURE_USER ".db.broken-1700000000000",
+		 f->settings.dir);
+	file = fopen(path, "we");
+	T_CHECK(file != NULL && fclose(file) == 0);
+}
+
 TEST_EACH(forgets_a_user, threaded_or_not)
 {
 	struct fixture f;
+	uint64_t first;
 	struct msg m, other;
 
 	fixture_open(&f, (struct logs_settings){ .threaded = *row });
@@ -370,9 +384,13 @@ TEST_EACH(forgets_a_user, threaded_or_not)
 	fixture_life(&f, &other);
 	fixture_give(&f);
 	T_EQ_INT(fixture_count_all(&f, FIXTURE_USER), 3); /* a reader has it open, too */
-	logs_forget_user(f.logs, STR(FIXTURE_USER));
-	logs_forget_user(f.logs, STR("nobody"));
-	T_UNTIL(fixture_files(&f, FIXTURE_USER) == 0, 10);
+	put_aside(&f);
+	first = logs_forget_user(f.logs, STR(FIXTURE_USER));
+	T_CHECK(logs_forget_user(f.logs, STR("nobody")) == first + 1);
+	T_CHECK(!logs_is_forgotten(f.logs, first + 2));
+	T_UNTIL(logs_is_forgotten(f.logs, first + 1), 10);
+	T_CHECK(logs_is_forgotten(f.logs, first));
+	T_EQ_INT(fixture_files(&f, FIXTURE_USER), 0);
 	T_EQ_INT(fixture_count_all(&f, FIXTURE_USER), 0);
 	T_EQ_INT(fixture_count_all(&f, "other"), 3);
 	m = fixture_msg(&f);

@@ -1,0 +1,138 @@
+#include "app/users_client.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/dirs.h"
+#include "base/check.h"
+
+enum { ANSWER_BYTES_MAX = 16 * 1024 * 1024, TIMEOUT_S = 60 };
+
+/* One request under way. The fields that point into the arena are NUL-terminated. */
+struct asking {
+	const struct conf *conf;
+	CURL *curl;
+	struct curl_slist *headers;
+	struct buf answer;
+	char *socket_path;
+	char why[CURL_ERROR_SIZE];
+};
+
+static size_t on_data(char *p, size_t size, size_t n, void *arg)
+{
+	struct asking *q = arg;
+
+	buf_add(&q->answer, str_n(p, size * n));
+	return q->answer.overflow ? 0 : size * n;
+}
+
+static void set_headers(struct asking *q, struct arena *a)
+{
+	struct str token = arena_fmt(a, "Authorization: Bearer %s", q->conf->admin_token);
+
+	q->headers = curl_slist_append(NULL, "Content-Type: application/json");
+	if (*q->conf->url != '\0')
+		q->headers = curl_slist_append(q->headers, token.p);
+	curl_easy_setopt(q->curl, CURLOPT_HTTPHEADER, q->headers);
+}
+
+/* False when there is no data directory to look for the socket in. */
+static bool set_target(struct asking *q, struct arena *a, struct str path)
+{
+	struct str base = str_c(q->conf->url);
+	char *dir;
+
+	if (base.n > 0) {
+		while (base.n > 0 && base.p[base.n - 1] == '/')
+			base.n--;
+		curl_easy_setopt(q->curl, CURLOPT_URL,
+				 arena_fmt(a, "%.*s%.*s", STR_FMT(base), STR_FMT(path)).p);
+		if (*q->conf->ca_file != '\0')
+			curl_easy_setopt(q->curl, CURLOPT_CAINFO, q->conf->ca_file);
+		return true;
+	}
+	dir = dirs_find(q->conf);
+	if (dir == NULL)
+		return false;
+	q->socket_path = dirs_join(dir, DIRS_CONTROL);
+	free(dir);
+	curl_easy_setopt(q->curl, CURLOPT_UNIX_SOCKET_PATH, q->socket_path);
+	curl_easy_setopt(q->curl, CURLOPT_URL,
+			 arena_fmt(a, "http://localhost%.*s", STR_FMT(path)).p);
+	return true;
+}
+
+static void set_up(struct asking *q, const char *method, struct str body)
+{
+	curl_easy_setopt(q->curl, CURLOPT_ERRORBUFFER, q->why);
+	curl_easy_setopt(q->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(q->curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(q->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(q->curl, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
+	curl_easy_setopt(q->curl, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(q->curl, CURLOPT_WRITEFUNCTION, on_data);
+	curl_easy_setopt(q->curl, CURLOPT_WRITEDATA, q);
+	if (body.n > 0) {
+		curl_easy_setopt(q->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+		curl_easy_setopt(q->curl, CURLOPT_COPYPOSTFIELDS, body.p);
+	}
+}
+
+static void tell(const struct asking *q, CURLcode code, char ret_error[USERS_ERROR_BYTES])
+{
+	if (q->socket_path != NULL && code == CURLE_COULDNT_CONNECT)
+		snprintf(ret_error, USERS_ERROR_BYTES,
+			 "no server runs on this data directory (%.300s); start one with 'qstash "
+			 "serve', name "
+			 "another directory with --data-dir, or a server elsewhere with --url",
+			 q->socket_path);
+	else
+		snprintf(ret_error, USERS_ERROR_BYTES, "cannot ask %.300s: %s",
+			 q->socket_path != NULL ? q->socket_path : q->conf->url,
+			 *q->why != '\0' ? q->why : curl_easy_strerror(code));
+}
+
+static bool perform(struct asking *q, struct arena *a, struct users_answer *ret_answer,
+		    char ret_error[USERS_ERROR_BYTES])
+{
+	CURLcode code = curl_easy_perform(q->curl);
+	char why[96];
+	long status = 0;
+
+	if (code != CURLE_OK) {
+		tell(q, code, ret_error);
+		return false;
+	}
+	curl_easy_getinfo(q->curl, CURLINFO_RESPONSE_CODE, &status);
+	ret_answer->status = (int)status;
+	ret_answer->text = arena_str(a, buf_str(&q->answer));
+	ret_answer->json = json_parse(a, ret_answer->text, why);
+	if (ret_answer->json != NULL)
+		return true;
+	snprintf(ret_error, USERS_ERROR_BYTES,
+		 "the answer (status %ld) is not JSON: is this a qstash server?", status);
+	return false;
+}
+
+bool users_client_ask(const struct conf *conf, struct arena *a, const struct users_request *request,
+		      struct users_answer *ret_answer, char ret_error[USERS_ERROR_BYTES])
+{
+	struct asking q = { .conf = conf, .curl = curl_easy_init() };
+	bool ok = false;
+
+	check(q.curl != NULL);
+	buf_init(&q.answer, ANSWER_BYTES_MAX);
+	set_headers(&q, a);
+	set_up(&q, request->method, request->body);
+	if (set_target(&q, a, request->path))
+		ok = perform(&q, a, ret_answer, ret_error);
+	else
+		snprintf(ret_error, USERS_ERROR_BYTES,
+			 "no data directory: give one with --data-dir");
+	curl_slist_free_all(q.headers);
+	curl_easy_cleanup(q.curl);
+	buf_done(&q.answer);
+	free(q.socket_path);
+	return ok;
+}
