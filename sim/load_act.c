@@ -47,7 +47,7 @@ void load_cancel(struct proc *p)
 
 /* ---- many --------------------------------------------------------------------------------------------- */
 
-static void bulk_cancelled(struct message_cancel *c)
+static void bulk_cancelled(struct bulk_cancel *c)
 {
 	struct load_op *op = c->arg;
 
@@ -83,10 +83,11 @@ void load_bulk(struct proc *p)
 		want(op, FILTER_SCHEDULE, "s", b.schedule = (int)rng_below(&w->rng, 3));
 	if (dice == 7)
 		want(op, FILTER_TOPIC, "g", b.group = (int)rng_below(&w->rng, 2));
-	op->cancel = (struct message_cancel){
+	op->bulk_cancel = (struct bulk_cancel){
 		.account = load_account(op),
 		.filter = &op->filter,
 		.max = w->broken == BREAK_LEFT ? 1 : 0,
+		.wait_ms = INT64_MAX,
 		.done = bulk_cancelled,
 		.arg = op,
 	};
@@ -94,7 +95,7 @@ void load_bulk(struct proc *p)
 		   "p%d is asked to cancel all of user%d, queue %d, key %d, schedule %d, group %d",
 		   p->slot, b.user, b.queue, b.flow, b.schedule, b.group);
 	op->bulk = judge_bulk_asked(w->judge, &b);
-	engine_message_cancel(p->engine, &op->cancel);
+	engine_bulk_cancel(p->engine, &op->bulk_cancel);
 }
 
 static void queue_deleted(struct queue_delete *d)

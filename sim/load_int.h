@@ -40,6 +40,7 @@ struct load_op {
 		struct publish publish;
 		struct groups_find find;
 		struct message_cancel cancel;
+		struct bulk_cancel bulk_cancel;
 		struct dlq_op dlq;
 		struct gate_change gate;
 		struct queue_delete queue_delete;

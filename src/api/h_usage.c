@@ -11,37 +11,6 @@ struct usage_call {
 	struct call *call;
 };
 
-static void limit(struct json_out *j, const char *name, int64_t max)
-{
-	if (max > 0)
-		json_kint(j, str_c(name), max);
-}
-
-/* What has no limit is left out. */
-static void limits_member(struct json_out *j, const struct plan *p)
-{
-	json_key(j, STR("limits"));
-	json_open(j, '{');
-	limit(j, "messagesPerDay", p->messages_per_day);
-	if (p->messages_per_day > 0)
-		json_kbool(j, STR("messagesPerDayHard"), p->messages_per_day_hard);
-	limit(j, "bandwidthPerMonthBytes", p->bandwidth_per_month_bytes);
-	limit(j, "messageBytesMax", p->message_bytes_max);
-	limit(j, "topicsMax", p->topics_max);
-	limit(j, "endpointsMax", p->endpoints_max);
-	limit(j, "delayMaxS", p->delay_max_s);
-	limit(j, "timeoutMaxS", p->timeout_max_s);
-	limit(j, "retriesMax", p->retries_max);
-	limit(j, "dlqRetentionS", p->dlq_retention_s);
-	limit(j, "logRetentionS", p->log_retention_s);
-	limit(j, "schedulesMax", p->schedules_max);
-	limit(j, "queuesMax", p->queues_max);
-	limit(j, "queueParallelismMax", p->queue_parallelism_max);
-	limit(j, "parallelismMax", p->parallelism_max);
-	limit(j, "burstPerS", p->burst_per_s);
-	json_close(j, '}');
-}
-
 static void day_object(struct json_out *j, struct arena *a, const struct usage *u)
 {
 	struct civil date = civil_date(u->day);
@@ -65,7 +34,10 @@ static void answer(struct call *c, struct usage_read *op)
 
 	json_open(&j, '{');
 	json_kstr(&j, STR("plan"), c->plan->name);
-	limits_member(&j, c->plan);
+	json_key(&j, STR("limits"));
+	json_open(&j, '{');
+	plan_render(&j, c->plan);
+	json_close(&j, '}');
 	json_key(&j, STR("today"));
 	day_object(&j, &op->arena, &op->day[op->days - 1]);
 	json_key(&j, STR("month"));

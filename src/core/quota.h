@@ -3,7 +3,7 @@
 #ifndef CORE_QUOTA_H
 #define CORE_QUOTA_H
 
-#include "core/user.h"
+#include "core/plan.h"
 
 /* Are so many messages on one day more than the plan has, and is that no reason to refuse any? */
 bool quota_day_is_over(const struct plan *p, int64_t messages);

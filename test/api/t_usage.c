@@ -277,8 +277,8 @@ TEST(usage_is_listed_by_day_with_the_plan_and_its_limits)
 	limits = json_get(a.json, STR("limits"));
 	T_EQ_STR(json_get(limits, STR("messagesPerDay"))->text, "1000");
 	T_CHECK(json_get(limits, STR("messagesPerDayHard"))->boolean);
-	T_CHECK(json_get(limits, STR("bandwidthPerMonthBytes")) == NULL);
-	T_CHECK(json_get(limits, STR("queuesMax")) != NULL);
+	T_CHECK(json_get(limits, STR("bandwidthPerMonth"))->kind == JSON_NULL);
+	T_EQ_STR(json_get(limits, STR("maxQueues"))->text, "100");
 	T_EQ_INT(answer_count(a, "days"), 3);
 	T_EQ_STR(json_get(answer_at(a, "days", 0), STR("messages"))->text, "0");
 	T_EQ_STR(json_get(answer_at(a, "days", 1), STR("messages"))->text, "1");
