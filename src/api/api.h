@@ -22,6 +22,7 @@ struct api_settings {
 	struct logs *logs;
 	struct loop *loop;       /* for the time of day */
 	const struct plan *plan; /* the engine's: overrides the users' own; or NULL */
+	struct str llm_url;      /* the engine's; empty = api/llm is refused */
 	bool cors;               /* any web page may call (development) */
 };
 

@@ -283,9 +283,7 @@ static bool start_schedule(struct call *c, struct str own_query, struct schedule
 	if (!dest_classify(c->rest, &kind, p))
 		return false;
 	if (kind == DEST_API)
-		return problem_set(p, 400,
-				   "invalid destination: %.*s is not configured on this server",
-				   STR_FMT(c->rest));
+		return item_to_llm(c, m, p);
 	if (kind == DEST_GROUP) {
 		m->topic = c->rest;
 		return true;

@@ -51,6 +51,7 @@ void h_logs_list(struct call *c);
 void h_logs_events(struct call *c);
 void h_keys_get(struct call *c);
 void h_keys_rotate(struct call *c);
+void h_llm(struct call *c);
 void h_health(struct call *c);
 
 #endif

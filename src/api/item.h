@@ -22,6 +22,8 @@ struct headers item_request_headers(const struct call *c);
 /* Headers as a member of a JSON body: an object of strings or arrays of strings; NULL = none. */
 must_use bool item_read_headers(struct arena *a, const struct json *object,
 				struct headers *ret_headers);
+/* Makes it a message for the destination "api/llm"; false when that is not set up. */
+must_use bool item_to_llm(const struct call *c, struct msg *m, struct problem *ret_problem);
 /* The name of the URL group that it is for; empty when it is for a URL. */
 struct str item_group_name(const struct item_source *src);
 /* How many messages it becomes: one for each endpoint of the group, else one. */

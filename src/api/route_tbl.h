@@ -71,6 +71,7 @@
 	X(GET, "/v2/keys", h_keys_get, WRITE, SMALL, "the signing keys")                         \
 	X(POST, "/v2/keys/rotate", h_keys_rotate, WRITE, SMALL, "rotate the signing keys")       \
 	X(POST, "/v2/rotate", h_keys_rotate, WRITE, SMALL, "the same, by its old name")          \
+	X(POST, "/llm/v1/chat/completions", h_llm, WRITE, SMALL, "not offered; says what is")    \
 	X(GET, "/v2/health", h_health, OPEN, SMALL, "is the server up?")                         \
 	X(GET, "/health", h_health, OPEN, SMALL, "is the server up?")
 

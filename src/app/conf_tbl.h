@@ -20,6 +20,8 @@
 	X(BOOL, allow_private, "allow-private", "QSTASH_ALLOW_PRIVATE", "true",     "deliver to loopback and private addresses") \
 	X(TEXT, region,        "region",        "QSTASH_DEV_REGION",   "",          "value of the Upstash-Region header of deliveries") \
 	X(INT,  grace_s,       "grace",         "QSTASH_GRACE",        "5",         "seconds that running deliveries get to end when the server stops") \
+	X(TEXT, llm_url,       "llm-url",       "QSTASH_LLM_URL",      "",          "server of the OpenAI kind that the destination api/llm stands for") \
+	X(TEXT, llm_key,       "llm-key",       "QSTASH_LLM_KEY",      "",          "its key, sent as a bearer token and shown nowhere (better by environment)") \
 	X(INT,  deliveries,    "deliveries",    "QSTASH_DELIVERIES",   "4096",      "most deliveries running at once") \
 	X(INT,  memory_mb,     "memory",        "QSTASH_MEMORY",       "32",        "MiB of messages held for delivery; what is above waits in the store")
 /* clang-format on */

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "app/dirs.h"
+#include "app/llm.h"
 #include "app/zone.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -24,6 +25,7 @@ enum { START_MS_MAX = 10 * 1000, LOG_TICK_MS = 60 * 1000, LOG_BACKLOG_BYTES = 4 
 struct server {
 	struct conf conf;
 	char *dir;
+	char *llm_url; /* what api/llm is delivered to; empty = nothing */
 	struct loop *loop;
 	struct loop_bell *store_bell, *logs_bell;
 	struct sqlite_db *db;
@@ -177,6 +179,8 @@ static void open_engine(struct server *s, const struct plan *plan)
 		.secret = secret,
 		.zone = zone_read,
 		.region = str_c(s->conf.region),
+		.llm_url = str_c(s->llm_url),
+		.llm_key = str_c(s->conf.llm_key),
 		.deliveries_max = (int)s->conf.deliveries,
 		.memory_max = (size_t)s->conf.memory_mb * 1024 * 1024,
 		.plan = plan,
@@ -186,6 +190,7 @@ static void open_engine(struct server *s, const struct plan *plan)
 		.logs = s->logs,
 		.loop = s->loop,
 		.plan = plan,
+		.llm_url = str_c(s->llm_url),
 		.cors = true,
 	});
 }
@@ -279,7 +284,9 @@ struct server *server_open(const struct conf *conf, const struct user *users, si
 	s->loop = loop_new();
 	s->store_bell = loop_bell_new(s->loop, poll_store, s);
 	s->logs_bell = loop_bell_new(s->loop, poll_logs, s);
-	s->dir = dirs_data(conf->data_dir, conf->ephemeral, ret_error);
+	s->llm_url = llm_url(conf->llm_url, ret_error);
+	if (s->llm_url != NULL)
+		s->dir = dirs_data(conf->data_dir, conf->ephemeral, ret_error);
 	if (s->dir == NULL || !open_store(s, ret_error) || !open_logs(s, plan, ret_error) ||
 	    !open_courier(s, ret_error)) {
 		server_close(s);
@@ -366,5 +373,6 @@ void server_close(struct server *s)
 	if (s->conf.ephemeral && s->dir != NULL)
 		dirs_remove(s->dir);
 	free(s->dir);
+	free(s->llm_url);
 	free(s);
 }

@@ -53,7 +53,9 @@ struct engine_settings {
 	 * NULL: UTC only. */
 	bool (*zone)(void *arg, struct str name, struct buf *ret_bytes);
 	void *zone_arg;
-	struct str region;  /* value of Upstash-Region; empty = not sent */
+	struct str region; /* value of Upstash-Region; empty = not sent */
+	/* What api/llm is delivered to, and the bearer token for it, which stands in no record. */
+	struct str llm_url, llm_key;
 	int deliveries_max; /* running at once in this process; default 4,096 */
 	size_t memory_max; /* bytes of messages held for delivery; default 128 MiB. As it fills, less
 				     * is claimed, down to nothing; publishing goes on */

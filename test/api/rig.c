@@ -273,6 +273,7 @@ struct rig *rig_start(struct rig_settings set)
 						 .logs = r->logs,
 						 .loop = r->loop,
 						 .plan = set.plan,
+						 .llm_url = set.llm_url,
 						 .cors = set.cors });
 	loop_on_turn(r->loop, on_turn, r);
 	r->httpd = httpd_open(r->loop, &hs, api_ops(), r->api, error);

@@ -24,6 +24,7 @@ struct rig;
 struct rig_settings {
 	bool cors;
 	const struct plan *plan;
+	struct str llm_url; /* what api/llm stands for */
 };
 
 struct rig *rig_start(struct rig_settings set);
