@@ -313,7 +313,7 @@ struct docs_read {
 void engine_docs_read(struct engine *e, struct docs_read *op);
 
 /* What becomes of a document that is looked at to be changed. */
-enum doc_verdict { DOC_WRITE, DOC_DROP, DOC_REFUSE };
+enum doc_verdict { DOC_WRITE, DOC_DROP, DOC_REFUSE, DOC_KEEP /* as it is, which is fine */ };
 
 /* Part of the operations below; private but for its place. */
 struct doc_edit {
@@ -397,12 +397,17 @@ struct schedule_op {
 		id; /* CREATE: one with this id is overwritten, but stays paused; empty = a new one,
 				    * which is the result */
 	struct schedule schedule; /* CREATE: all but id, created_ms and the times of triggers */
-	struct arena *arena;      /* for working in */
+	/* CREATE: with the same key, a schedule that is there is not made again for LIMIT_DEDUP_WINDOW_MS; empty = no
+	 * such thing */
+	struct str dedup_key;
+	bool duplicate;      /* result: nothing was done; `id` is the one that is there */
+	struct arena *arena; /* for working in */
 	struct problem
 		problem; /* 404 when absent, 412 beyond the plan's limit, 400 for the cron expression */
 	void (*done)(struct schedule_op *op);
 	void *arg;
 	/* private */
+	struct doc_edit once;
 	struct doc_edit edit;
 };
 
