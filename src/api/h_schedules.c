@@ -201,8 +201,10 @@ static void changed(struct schedule_op *op)
 		j = call_json(c);
 		json_open(&j, '{');
 		json_kstr(&j, STR("scheduleId"), op->id);
+		if (op->duplicate)
+			json_kbool(&j, STR("deduplicated"), true);
 		json_close(&j, '}');
-		call_answer(c, 200);
+		call_answer(c, op->duplicate ? 202 : 200);
 	}
 }
 
@@ -283,9 +285,7 @@ static bool start_schedule(struct call *c, struct str own_query, struct schedule
 	if (!dest_classify(c->rest, &kind, p))
 		return false;
 	if (kind == DEST_API)
-		return problem_set(p, 400,
-				   "invalid destination: %.*s is not configured on this server",
-				   STR_FMT(c->rest));
+		return item_to_llm(c, m, p);
 	if (kind == DEST_GROUP) {
 		m->topic = c->rest;
 		return true;
@@ -307,6 +307,18 @@ static void take_options(struct schedule *s, const struct options *o)
 		s->flags |= SCHEDULE_HAS_DELAY;
 	if (o->has_timeout)
 		s->flags |= SCHEDULE_HAS_TIMEOUT;
+}
+
+/* The content of a schedule is also when it is due; and one that is named is no duplicate of another. */
+static struct str dedup_key(struct arena *a, const struct schedule *s, const struct options *o)
+{
+	struct str key = options_dedup_key(a, &s->msg, o);
+
+	if (key.n > 0 && o->dedup_id.n == 0)
+		key = arena_fmt(a, "%.*s\n%.*s", STR_FMT(key), STR_FMT(s->cron));
+	if (key.n > 0 && o->schedule_id.n > 0)
+		key = arena_fmt(a, "%.*s\n%.*s", STR_FMT(key), STR_FMT(o->schedule_id));
+	return key;
 }
 
 static bool make_schedule(struct call *c, struct schedule_op *op, struct problem *p)
@@ -332,6 +344,7 @@ static bool make_schedule(struct call *c, struct schedule_op *op, struct problem
 	if (s->msg.topic.n > 0)
 		s->setting = settings(c, &os);
 	op->id = o.schedule_id;
+	op->dedup_key = dedup_key(call_arena(c), s, &o);
 	return true;
 }
 

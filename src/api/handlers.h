@@ -52,6 +52,7 @@ void h_logs_events(struct call *c);
 void h_usage(struct call *c);
 void h_keys_get(struct call *c);
 void h_keys_rotate(struct call *c);
+void h_llm(struct call *c);
 void h_users_list(struct call *c);
 void h_users_create(struct call *c);
 void h_users_get(struct call *c);

@@ -33,6 +33,17 @@ static bool resolve_url(struct call *c, struct str dest, struct str query, struc
 	return true;
 }
 
+bool item_to_llm(const struct call *c, struct msg *m, struct problem *ret_problem)
+{
+	if (c->api->set.llm_url.n == 0)
+		return problem_set(ret_problem, 400,
+				   "invalid destination: api/llm is not configured on this server; "
+				   "its operator can set -llm-url (QSTASH_LLM_URL)");
+	m->api = STR("llm");
+	m->url = c->api->set.llm_url;
+	return true;
+}
+
 struct str item_group_name(const struct item_source *src)
 {
 	struct problem ignored = { 0 };
@@ -60,9 +71,7 @@ static bool resolve(struct call *c, const struct item_source *src, struct str qu
 	case DEST_URL:
 		return resolve_url(c, dest, query, m, p);
 	case DEST_API:
-		return problem_set(p, 400,
-				   "invalid destination: %.*s is not configured on this server",
-				   STR_FMT(dest));
+		return item_to_llm(c, m, p);
 	case DEST_GROUP:
 		if (src->group == NULL)
 			return problem_set(p, 404, "topic %.*s not found", STR_FMT(dest));

@@ -19,6 +19,8 @@ struct item_source {
 
 /* The request's header fields as a list. */
 struct headers item_request_headers(const struct call *c);
+/* Makes it a message for the destination "api/llm"; false when that is not set up. */
+must_use bool item_to_llm(const struct call *c, struct msg *m, struct problem *ret_problem);
 /* The name of the URL group that it is for; empty when it is for a URL. */
 struct str item_group_name(const struct item_source *src);
 /* How many messages it becomes: one for each endpoint of the group, else one. */

@@ -82,6 +82,7 @@
 	  "make or reset the read-only token")                                                    \
 	X(DELETE, "/v2/admin/users/{id}/readOnlyToken", h_users_no_read_only_token, ADMIN, SMALL, \
 	  "take it away")                                                                         \
+	X(POST, "/llm/v1/chat/completions", h_llm, WRITE, SMALL, "not offered; says what is")     \
 	X(GET, "/v2/health", h_health, OPEN, SMALL, "is the server up?")                          \
 	X(GET, "/health", h_health, OPEN, SMALL, "is the server up?")
 

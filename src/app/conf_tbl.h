@@ -38,6 +38,10 @@
 	  "most deliveries running at once")                                                                          \
 	X(INT,  memory_mb, "memory", ON("QSTASH_MEMORY", "32"), ON("QSTASH_MEMORY", "128"), OFF,                      \
 	  "MiB of messages held for delivery; what is above waits in the store")                                      \
+	X(TEXT, llm_url, "llm-url", ON("QSTASH_LLM_URL", ""), ON("QSTASH_LLM_URL", ""), OFF,                          \
+	  "server of the OpenAI kind that the destination api/llm stands for")                                        \
+	X(TEXT, llm_key, "llm-key", ON("QSTASH_LLM_KEY", ""), ON("QSTASH_LLM_KEY", ""), OFF,                          \
+	  "its key, sent as a bearer token and shown nowhere (better given by the variable: others can see flags)")   \
 	X(TEXT, admin_token, "admin-token", ON("QSTASH_ADMIN_TOKEN", ""), ON("QSTASH_ADMIN_TOKEN", ""), ON("QSTASH_ADMIN_TOKEN", ""), \
 	  "token of the admin API, at least 24 characters; without one it is off (better given by the variable: others can see flags)") \
 	X(TEXT, url, "url", OFF, OFF, ON("QSTASH_ADMIN_URL", ""),                                                     \

@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "app/dirs.h"
+#include "app/llm.h"
 #include "app/retention.h"
 #include "app/zone.h"
 #include "base/check.h"
@@ -27,6 +28,7 @@ struct server {
 	struct server_settings set;
 	const struct conf *conf;
 	char *dir;
+	char *llm_url; /* what api/llm is delivered to; empty = nothing */
 	struct loop *loop;
 	struct loop_bell *store_bell, *logs_bell;
 	struct sqlite_db *db;
@@ -192,6 +194,8 @@ static void open_engine(struct server *s)
 		.secret = secret,
 		.zone = zone_read,
 		.region = str_c(s->conf->region),
+		.llm_url = str_c(s->llm_url),
+		.llm_key = str_c(s->conf->llm_key),
 		.deliveries_max = (int)s->conf->deliveries,
 		.memory_max = (size_t)s->conf->memory_mb * 1024 * 1024,
 		.plans = s->set.plans,
@@ -204,6 +208,7 @@ static void open_engine(struct server *s)
 		.logs = s->logs,
 		.loop = s->loop,
 		.admin_token = str_c(s->conf->admin_token),
+		.llm_url = str_c(s->llm_url),
 		.cors = s->set.cors,
 	});
 }
@@ -355,7 +360,9 @@ struct server *server_open(const struct server_settings *settings,
 	s->store_bell = loop_bell_new(s->loop, poll_store, s);
 	s->logs_bell = loop_bell_new(s->loop, poll_logs, s);
 	s->retention = retention_new();
-	s->dir = dirs_data(s->conf, ret_error);
+	s->llm_url = llm_url(s->conf->llm_url, ret_error);
+	if (s->llm_url != NULL)
+		s->dir = dirs_data(s->conf, ret_error);
 	if (s->dir == NULL || !open_store(s, ret_error) || !open_logs(s, ret_error) ||
 	    !open_courier(s, ret_error)) {
 		server_close(s);
@@ -458,5 +465,6 @@ void server_close(struct server *s)
 	if (s->conf->ephemeral && s->dir != NULL)
 		dirs_remove(s->dir);
 	free(s->dir);
+	free(s->llm_url);
 	free(s);
 }

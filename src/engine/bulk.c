@@ -13,123 +13,15 @@
  * One page is in flight in the whole process, and the jobs take turns: so a bulk action holds up neither the loop
  * nor the store nor another action, however many there are.
  */
-#include "core/bulk.h"
-
-#include <stdlib.h>
+#include "engine/bulk_int.h"
 
 #include "base/check.h"
 #include "base/log.h"
-#include "engine/engine_int.h"
 
 enum {
-	PAGE_ACTS = 50,          /* messages acted upon in one step */
-	PAGE_ROWS_MAX = 1000,    /* looked at where few match */
-	PAGE_BYTES = 512 * 1024, /* of records */
-	BREATH_MS_MAX = 100,     /* between two pages while others publish */
-	KEEP_MS = 5 * 1000,      /* a running action's document is due so far ahead */
-	WRITE_MS = 1000,         /* it is written as often, if nothing matches either */
-	AGAIN_MS =
-		500,   /* pause when the store has no clear answer, or another process was faster */
 	JOBS_MAX = 64, /* of API calls, at once */
 	USER_JOBS_MAX = 16,
-	FILTER_BYTES_MAX = 256 * 1024,
-	DOC_BYTES_MAX = FILTER_BYTES_MAX + 1024,
 };
-#define FORGET_MS (7 * 24 * 3600 * (int64_t)1000)
-
-enum job_does {
-	JOB_TRY, /* acts on the first page; often there is no more, and no action need be made of it */
-	JOB_BOUND,  /* looks for the last message that there is */
-	JOB_MAKE,   /* makes the document */
-	JOB_READ,   /* reads it */
-	JOB_WORK,   /* the next page */
-	JOB_REMOVE, /* the document is too old, or of no use */
-};
-
-struct bulk_job {
-	struct list node; /* in engine.bulks */
-	struct engine *engine;
-	struct bulk_cancel *op; /* who waits; NULL = nobody */
-	int64_t give_up_mono_ms;
-	enum job_does does;
-	bool made;          /* the document exists, as far as is known */
-	int64_t at_mono_ms; /* not before this */
-	int64_t written_mono_ms;
-	struct arena arena; /* of the following */
-	struct str user;
-	struct bulk bulk;
-	int64_t version; /* of the document */
-	/* the page in flight */
-	struct scan scan;
-	struct bulk next; /* what `bulk` becomes when the step is applied */
-	struct step step;
-	struct move *move; /* [0] = the document, then the cancels; in scan.arena */
-	size_t acts;
-	size_t rows_max;
-	struct buf value;
-};
-
-/* ---- the end of a job ------------------------------------------------------------------------------- */
-
-static void job_free(struct bulk_job *job)
-{
-	list_remove(&job->node);
-	buf_done(&job->value);
-	arena_done(&job->arena);
-	free(job);
-}
-
-/* The page is over; the next job may have its turn. While others publish, the store is theirs for as long as the
- * page took. */
-static void job_rest(struct bulk_job *job)
-{
-	struct engine *e = job->engine;
-	int64_t took_ms = e->mono_ms - e->bulk_began_mono_ms;
-
-	check(e->bulk_busy == job);
-	arena_done(&job->scan.arena);
-	e->bulk_busy = NULL;
-	e->bulk_at_mono_ms = e->mono_ms;
-	if (e->stats.published != e->bulk_published)
-		e->bulk_at_mono_ms += took_ms < BREATH_MS_MAX ? took_ms : BREATH_MS_MAX;
-	e->bulk_published = e->stats.published;
-}
-
-static void job_answer(struct bulk_job *job, const struct problem *p)
-{
-	struct bulk_cancel *op = job->op;
-
-	if (op == NULL)
-		return;
-	job->op = NULL;
-	op->problem = *p;
-	op->cancelled = job->bulk.processed;
-	op->id = job->made ? job->bulk.id : STR_NULL;
-	op->done(op);
-}
-
-static void job_end(struct bulk_job *job, const struct problem *p)
-{
-	job_rest(job);
-	job_answer(job, p);
-	job_free(job);
-}
-
-/* Without a document nothing is promised: say so and leave it. With one, see what it says now. */
-static void job_trouble(struct bulk_job *job, const struct store_req *req, enum refusal refusal)
-{
-	bool may_exist = job->made || (job->does == JOB_MAKE && req->result != STORE_UNAVAILABLE);
-	struct problem p = { 0 };
-
-	if (!may_exist) {
-		engine_store_problem(&p, req, refusal);
-		job_end(job, &p);
-		return;
-	}
-	job->does = JOB_READ;
-	job->at_mono_ms = job->engine->mono_ms + AGAIN_MS;
-	job_rest(job);
-}
 
 void bulk_drop(struct engine *e)
 {
@@ -140,358 +32,12 @@ void bulk_drop(struct engine *e)
 
 		if (e->bulk_busy == job)
 			arena_done(&job->scan.arena);
-		job_free(job);
+		bulk_job_free(job);
 	}
 	e->bulk_busy = NULL;
 }
 
-/* ---- the document ----------------------------------------------------------------------------------- */
-
-/* Puts job->next into move[0]. */
-static void put_document(struct bulk_job *job)
-{
-	struct engine *e = job->engine;
-	bool finished = job->next.phase == BULK_FINISHED;
-
-	buf_reset(&job->value);
-	bulk_encode(&job->value, &job->next);
-	check(!job->value.overflow);
-	job->move[0] = (struct move){
-		.kind = MOVE_DOC_PUT,
-		.doc_put = {
-			.doc = DOC_BULK,
-			.user = job->user,
-			.name = job->bulk.id,
-			.value = buf_str(&job->value),
-			.version = job->version,
-			.due_ms = e->now_ms + (finished ? FORGET_MS : KEEP_MS),
-		},
-	};
-}
-
-static void document_written(struct bulk_job *job)
-{
-	job->made = true;
-	job->version = job->move[0].doc_put.new_version;
-	job->written_mono_ms = job->engine->mono_ms;
-}
-
-static void made(struct store_req *req)
-{
-	struct bulk_job *job = req->arg;
-
-	engine_answered(job->engine);
-	if (req->result != STORE_APPLIED) {
-		job_trouble(job, req, job->step.refusal);
-		return;
-	}
-	document_written(job);
-	job->bulk = job->next;
-	job->does = JOB_WORK;
-	job_rest(job);
-	if (job->op != NULL && job->op->wait_ms == 0)
-		job_answer(job, &(struct problem){ 0 });
-}
-
-static void job_make(struct bulk_job *job)
-{
-	job->next = job->bulk;
-	job->next.phase = BULK_COUNTING;
-	job->next.total = job->bulk.processed;
-	job->next.at_seq = 0;
-	job->move = arena_array(&job->scan.arena, struct move, 1);
-	put_document(job);
-	step_init(&job->step, job->move, 1, made, job);
-	engine_submit(job->engine, &job->step.req);
-}
-
-/* Takes the document over: what another process or a lost step has made of it. */
-static bool take_document(struct bulk_job *job, struct str value, int64_t version)
-{
-	struct bulk b;
-
-	if (!bulk_decode(&job->arena, arena_str(&job->arena, value), &b))
-		return false;
-	job->bulk = b;
-	job->version = version;
-	job->made = true;
-	job->does = JOB_WORK;
-	return true;
-}
-
-static void read_done(struct store_req *req)
-{
-	struct bulk_job *job = req->arg;
-	struct scan *s = &job->scan;
-	struct problem p = { 0 };
-
-	engine_answered(job->engine);
-	if (req->result != STORE_APPLIED) {
-		job_trouble(job, req, REFUSAL_NONE);
-	} else if (s->rows > 0 && !take_document(job, s->row[0].record, s->row[0].version)) {
-		problem_set(&p, 500, "the record of this bulk action is broken");
-		job_end(job, &p);
-	} else if (s->rows == 0 && job->made) {
-		problem_set(&p, 404, "the bulk action is gone");
-		job_end(job, &p);
-	} else if (s->rows > 0 && job->bulk.phase == BULK_FINISHED) {
-		job_end(job, &p);
-	} else {
-		if (s->rows == 0)
-			job->does = JOB_MAKE;
-		job_rest(job);
-	}
-}
-
-static void job_read(struct bulk_job *job)
-{
-	scan_init(&job->scan, SCAN_DOCS, read_done, job);
-	job->scan.doc = DOC_BULK;
-	job->scan.user = job->user;
-	job->scan.name = job->bulk.id;
-	job->scan.exact = true;
-	job->scan.max = 1;
-	job->scan.bytes_max = SIZE_MAX;
-	engine_submit(job->engine, &job->scan.req);
-}
-
-static void removed(struct store_req *req)
-{
-	struct bulk_job *job = req->arg;
-
-	engine_answered(job->engine);
-	job_end(job, &(struct problem){ 0 });
-}
-
-static void job_remove(struct bulk_job *job)
-{
-	job->move = arena_array(&job->scan.arena, struct move, 1);
-	job->move[0] = (struct move){
-		.kind = MOVE_DOC_REMOVE,
-		.doc_remove = { DOC_BULK, job->user, job->bulk.id, job->version },
-	};
-	step_init(&job->step, job->move, 1, removed, job);
-	engine_submit(job->engine, &job->step.req);
-}
-
-/* ---- a page ----------------------------------------------------------------------------------------- */
-
-static void page_done(struct bulk_job *job)
-{
-	job->bulk = job->next;
-	job->engine->stats.cancelled += job->acts;
-	job->engine->claim_wanted = job->engine->claim_wanted || job->acts > 0;
-	if (job->bulk.phase == BULK_FINISHED) {
-		job_end(job, &(struct problem){ 0 });
-		return;
-	}
-	if (job->does == JOB_TRY)
-		job->does = JOB_BOUND;
-	job_rest(job);
-}
-
-static void page_write(struct bulk_job *job);
-
-static void page_written(struct store_req *req)
-{
-	struct bulk_job *job = req->arg;
-	struct step *s = &job->step;
-	size_t act = s->refused_move + (job->made ? 0 : 1);
-
-	engine_answered(job->engine);
-	if (req->result == STORE_APPLIED) {
-		if (job->made)
-			document_written(job);
-		page_done(job);
-	} else if (req->result == STORE_REFUSED && act > 0) {
-		/* That one ended meanwhile: those before it make a page, what is behind it the next. */
-		job->next = job->bulk;
-		job->next.processed += (int64_t)act - 1;
-		job->next.at_seq = job->move[act].cancel.id.seq;
-		job->acts = act - 1;
-		page_write(job);
-	} else {
-		job_trouble(job, req, s->refusal);
-	}
-}
-
-/* Hands over the acts, with the document if there is one; what is not worth a step is kept in mind. */
-static void page_write(struct bulk_job *job)
-{
-	struct engine *e = job->engine;
-	size_t first = job->made ? 0 : 1;
-	bool due = job->made && (job->next.phase != job->bulk.phase ||
-				 e->mono_ms >= job->written_mono_ms + WRITE_MS);
-
-	if (job->acts == 0 && !due) {
-		page_done(job);
-		return;
-	}
-	if (job->made)
-		put_document(job);
-	step_init(&job->step, job->move + first, job->acts + 1 - first, page_written, job);
-	engine_submit(e, &job->step.req);
-}
-
-static bool row_matches(struct bulk_job *job, const struct scan_row *row)
-{
-	struct msg m;
-
-	return !row->cancelled && (filter_is_empty(&job->bulk.filter) ||
-				   (msg_decode(&job->scan.arena, row->record, &m) &&
-				    filter_match_msg(&job->bulk.filter, &m)));
-}
-
-static bool is_enough(const struct bulk_job *job)
-{
-	const struct bulk *b = &job->next;
-
-	return b->max > 0 && (b->phase == BULK_COUNTING ? b->total : b->processed) >= b->max;
-}
-
-/* Counts it, or makes it one of the page's acts. */
-static void take_row(struct bulk_job *job, const struct scan_row *row)
-{
-	if (job->next.phase == BULK_COUNTING) {
-		job->next.total++;
-		return;
-	}
-	job->next.processed++;
-	job->move[++job->acts] = (struct move){
-		.kind = MOVE_CANCEL,
-		.cancel = { .user = job->user, .id = row->id },
-	};
-}
-
-/* Takes the rows as far as a page goes. Returns whether there is nothing behind them for this phase. */
-static bool take_rows(struct bulk_job *job)
-{
-	const struct scan *s = &job->scan;
-	struct bulk *b = &job->next;
-
-	for (size_t i = 0; i < s->rows; i++) {
-		if (s->row[i].id.seq > b->until_seq || is_enough(job))
-			return true;
-		if (job->acts == PAGE_ACTS)
-			return false;
-		b->at_seq = s->row[i].id.seq;
-		if (row_matches(job, &s->row[i]))
-			take_row(job, &s->row[i]);
-	}
-	b->at_seq = s->at_id.seq;
-	return !s->more || b->at_seq >= b->until_seq || is_enough(job);
-}
-
-/* A page in which little matches may look at more. */
-static void tune_page(struct bulk_job *job)
-{
-	bool sparse = job->next.phase == BULK_COUNTING || job->acts < job->rows_max / 4;
-
-	job->rows_max = !sparse                             ? PAGE_ACTS
-			: 2 * job->rows_max < PAGE_ROWS_MAX ? 2 * job->rows_max
-							    : PAGE_ROWS_MAX;
-}
-
-static void page_scanned(struct store_req *req)
-{
-	struct bulk_job *job = req->arg;
-	struct bulk *b = &job->next;
-	bool ends;
-
-	engine_answered(job->engine);
-	if (req->result != STORE_APPLIED) {
-		job_trouble(job, req, REFUSAL_NONE);
-		return;
-	}
-	*b = job->bulk;
-	job->acts = 0;
-	job->move = arena_array(&job->scan.arena, struct move, PAGE_ACTS + 1);
-	ends = take_rows(job);
-	tune_page(job);
-	if (ends && b->phase == BULK_COUNTING) {
-		b->phase = BULK_ACTING;
-		b->at_seq = 0;
-	} else if (ends) {
-		b->phase = BULK_FINISHED;
-		b->completed_ms = job->engine->now_ms;
-	}
-	page_write(job);
-}
-
-static void job_page(struct bulk_job *job)
-{
-	scan_init(&job->scan, SCAN_MESSAGES, page_scanned, job);
-	job->scan.user = job->user;
-	job->scan.id.seq = job->bulk.at_seq;
-	job->scan.max = job->rows_max;
-	job->scan.bytes_max = PAGE_BYTES;
-	engine_submit(job->engine, &job->scan.req);
-}
-
-/* ---- the last message ------------------------------------------------------------------------------- */
-
-static void bound_scanned(struct store_req *req)
-{
-	struct bulk_job *job = req->arg;
-	struct scan *s = &job->scan;
-
-	engine_answered(job->engine);
-	if (req->result != STORE_APPLIED) {
-		job_trouble(job, req, REFUSAL_NONE);
-		return;
-	}
-	if (s->at_id.seq > job->bulk.until_seq)
-		job->bulk.until_seq = s->at_id.seq;
-	if (!s->more)
-		job->does = JOB_MAKE;
-	job_rest(job);
-}
-
-/* This process gave no greater id than its last; another one's clock may be ahead. */
-static void job_bound(struct bulk_job *job)
-{
-	struct engine *e = job->engine;
-
-	if (job->bulk.until_seq == INT64_MAX)
-		job->bulk.until_seq = e->last_seq;
-	scan_init(&job->scan, SCAN_MESSAGES, bound_scanned, job);
-	job->scan.user = job->user;
-	job->scan.id.seq = job->bulk.until_seq;
-	job->scan.max = PAGE_ROWS_MAX;
-	job->scan.bytes_max = PAGE_BYTES;
-	engine_submit(e, &job->scan.req);
-}
-
 /* ---- turns ------------------------------------------------------------------------------------------ */
-
-static void job_go(struct bulk_job *job)
-{
-	struct engine *e = job->engine;
-
-	list_remove(&job->node);
-	list_push(&e->bulks, &job->node);
-	e->bulk_busy = job;
-	e->bulk_began_mono_ms = e->mono_ms;
-	arena_init(&job->scan.arena);
-	switch (job->does) {
-	case JOB_BOUND:
-		job_bound(job);
-		break;
-	case JOB_MAKE:
-		job_make(job);
-		break;
-	case JOB_READ:
-		job_read(job);
-		break;
-	case JOB_TRY:
-	case JOB_WORK:
-		job_page(job);
-		break;
-	case JOB_REMOVE:
-		job_remove(job);
-		break;
-	}
-}
 
 /* The one who waits has waited long enough, or the process ends. True when the job is gone. */
 static bool job_give_up(struct bulk_job *job)
@@ -516,10 +62,10 @@ static bool job_give_up(struct bulk_job *job)
 		problem_set(&p, 503, "the store is too slow; try again");
 	if (!idle && (e->stopping || !job->made))
 		return false;
-	job_answer(job, &p);
+	bulk_job_answer(job, &p);
 	if (job->made && !e->stopping)
 		return false;
-	job_free(job);
+	bulk_job_free(job);
 	return true;
 }
 
@@ -532,7 +78,7 @@ void bulk_turn(struct engine *e)
 
 		if (!job_give_up(job) && e->bulk_busy == NULL && job->at_mono_ms <= e->mono_ms &&
 		    e->bulk_at_mono_ms <= e->mono_ms)
-			job_go(job);
+			bulk_job_go(job);
 	}
 }
 
@@ -557,19 +103,6 @@ int64_t bulk_next_mono_ms(const struct engine *e)
 
 /* ---- the beginning of a job ------------------------------------------------------------------------- */
 
-static struct bulk_job *job_new(struct engine *e, struct str user)
-{
-	struct bulk_job *job = xcalloc(1, sizeof(*job));
-
-	job->engine = e;
-	job->rows_max = PAGE_ACTS;
-	arena_init(&job->arena);
-	buf_init(&job->value, DOC_BYTES_MAX);
-	job->user = arena_str(&job->arena, user);
-	list_push(&e->bulks, &job->node);
-	return job;
-}
-
 static bool has_room(const struct engine *e, struct str user)
 {
 	size_t all = 0, own = 0;
@@ -578,6 +111,8 @@ static bool has_room(const struct engine *e, struct str user)
 	list_each(it, tmp, &e->bulks) {
 		const struct bulk_job *job = list_entry(it, struct bulk_job, node);
 
+		if (job->does == BULK_DOES_REMOVE)
+			continue;
 		all++;
 		own += str_eq(job->user, user);
 	}
@@ -599,7 +134,7 @@ static bool take_filter(struct bulk_job *job, const struct filter *f)
 	};
 
 	bulk_encode(&job->value, &b);
-	return job->value.n <= FILTER_BYTES_MAX && !job->value.overflow &&
+	return job->value.n <= BULK_FILTER_BYTES_MAX && !job->value.overflow &&
 	       bulk_decode(&job->arena, arena_str(&job->arena, buf_str(&job->value)), &job->bulk);
 }
 
@@ -616,17 +151,17 @@ void engine_bulk_cancel(struct engine *e, struct bulk_cancel *op)
 		op->done(op);
 		return;
 	}
-	job = job_new(e, op->account->user.id);
+	job = bulk_job_new(e, op->account->user.id);
 	job->op = op;
-	job->does = op->wait_ms > 0 ? JOB_TRY : JOB_BOUND;
+	job->does = op->wait_ms > 0 ? BULK_DOES_TRY : BULK_DOES_BOUND;
 	job->give_up_mono_ms =
 		op->wait_ms < INT64_MAX - e->mono_ms ? e->mono_ms + op->wait_ms : INT64_MAX;
 	if (op->wait_ms == 0)
 		job->give_up_mono_ms = INT64_MAX;
 	if (take_filter(job, op->filter))
 		return;
-	problem_set(&op->problem, 400, "the filter is longer than %d bytes", FILTER_BYTES_MAX);
-	job_free(job);
+	problem_set(&op->problem, 400, "the filter is longer than %d bytes", BULK_FILTER_BYTES_MAX);
+	bulk_job_free(job);
 	op->done(op);
 }
 
@@ -645,17 +180,18 @@ static bool is_known(const struct engine *e, const struct due_doc *doc)
 
 void bulk_due(struct engine *e, const struct due_doc *doc)
 {
+	const struct account *account = engine_account(e, doc->user);
 	struct bulk_job *job;
 
 	if (e->stopping || is_known(e, doc))
 		return;
-	job = job_new(e, doc->user);
-	if (!take_document(job, doc->value, doc->version)) {
+	job = bulk_job_new(e, doc->user);
+	if (!bulk_job_take(job, doc->value, doc->version)) {
 		log_error("bulk", "bulk action %.*s is broken; it is removed", STR_FMT(doc->name));
 		job->bulk.id = arena_str(&job->arena, doc->name);
 		job->version = doc->version;
-		job->does = JOB_REMOVE;
-	} else if (job->bulk.phase == BULK_FINISHED || engine_account(e, doc->user) == NULL) {
-		job->does = JOB_REMOVE;
+		job->does = BULK_DOES_REMOVE;
+	} else if (job->bulk.phase == BULK_FINISHED || account == NULL || account->removed) {
+		job->does = BULK_DOES_REMOVE;
 	}
 }

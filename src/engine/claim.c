@@ -37,6 +37,8 @@ static void trigger_due(struct engine *e, const struct due_doc *doc)
 {
 	if (doc->kind == DOC_SCHEDULE)
 		schedules_trigger(e, doc);
+	else if (doc->kind == DOC_META)
+		schedules_forget(e, doc);
 	else if (doc->kind == DOC_BULK)
 		bulk_due(e, doc);
 }

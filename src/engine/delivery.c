@@ -342,6 +342,27 @@ static struct str signature(struct delivery *d)
 	return keep(d);
 }
 
+/* The key goes to the server that it is for, and nowhere else: a message may have been accepted when api/llm stood
+ * for another one. */
+static void add_llm_key(struct delivery *d)
+{
+	const struct engine_settings *set = &d->engine->set;
+	struct headers *h = &d->req.header;
+	struct header *v;
+	size_t n = 0;
+
+	if (d->msg.api.n == 0 || set->llm_key.n == 0 || !str_eq(d->msg.url, set->llm_url))
+		return;
+	v = arena_array(&d->arena, struct header, h->n + 1);
+	for (size_t i = 0; i < h->n; i++) {
+		if (!str_ieq(h->v[i].name, STR("Authorization")))
+			v[n++] = h->v[i];
+	}
+	v[n++] = (struct header){ STR("Authorization"),
+				  arena_fmt(&d->arena, "Bearer %.*s", STR_FMT(set->llm_key)) };
+	*h = (struct headers){ v, n };
+}
+
 void delivery_start(struct delivery *d, int64_t retried, uint64_t lease)
 {
 	struct engine *e = d->engine;
@@ -368,6 +389,7 @@ void delivery_start(struct delivery *d, int64_t retried, uint64_t lease)
 	d->req.url = d->msg.url;
 	d->req.body = d->msg.body;
 	d->req.header = deliver_headers(&d->arena, &d->msg, retried, signature(d), e->set.region);
+	add_llm_key(d);
 	d->req.timeout_ms = d->msg.timeout_ms;
 	d->req.answer_bytes_max = (size_t)plan->message_bytes_max;
 	if (d->req.answer_bytes_max == 0)

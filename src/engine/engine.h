@@ -59,7 +59,9 @@ struct engine_settings {
 	 * NULL: UTC only. */
 	bool (*zone)(void *arg, struct str name, struct buf *ret_bytes);
 	void *zone_arg;
-	struct str region;  /* value of Upstash-Region; empty = not sent */
+	struct str region; /* value of Upstash-Region; empty = not sent */
+	/* What api/llm is delivered to, and the bearer token for it, which stands in no record. */
+	struct str llm_url, llm_key;
 	int deliveries_max; /* running at once in this process; default 4,096 */
 	size_t memory_max; /* bytes of messages held for delivery; default 128 MiB. As it fills, less
 				     * is claimed, down to nothing; publishing goes on */
@@ -385,7 +387,7 @@ struct docs_read {
 void engine_docs_read(struct engine *e, struct docs_read *op);
 
 /* What becomes of a document that is looked at to be changed. */
-enum doc_verdict { DOC_WRITE, DOC_DROP, DOC_REFUSE };
+enum doc_verdict { DOC_WRITE, DOC_DROP, DOC_REFUSE, DOC_KEEP /* as it is, which is fine */ };
 
 /* Part of the operations below; private but for its place. */
 struct doc_edit {
@@ -469,12 +471,17 @@ struct schedule_op {
 		id; /* CREATE: one with this id is overwritten, but stays paused; empty = a new one,
 				    * which is the result */
 	struct schedule schedule; /* CREATE: all but id, created_ms and the times of triggers */
-	struct arena *arena;      /* for working in */
+	/* CREATE: with the same key, a schedule that is there is not made again for LIMIT_DEDUP_WINDOW_MS; empty = no
+	 * such thing */
+	struct str dedup_key;
+	bool duplicate;      /* result: nothing was done; `id` is the one that is there */
+	struct arena *arena; /* for working in */
 	struct problem
 		problem; /* 404 when absent, 412 beyond the plan's limit, 400 for the cron expression */
 	void (*done)(struct schedule_op *op);
 	void *arg;
 	/* private */
+	struct doc_edit once;
 	struct doc_edit edit;
 };
 

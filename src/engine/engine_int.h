@@ -198,6 +198,8 @@ void bulk_drop(struct engine *e);
 
 /* schedules.c */
 void schedules_trigger(struct engine *e, const struct due_doc *doc);
+/* Removes what a deduplication key has stood for. */
+void schedules_forget(struct engine *e, const struct due_doc *doc);
 void schedules_drop(struct engine *e);
 void schedules_free(struct engine *e);
 

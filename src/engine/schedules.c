@@ -11,12 +11,14 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "core/cron.h"
+#include "core/limits.h"
 #include "core/options.h"
 #include "core/tz.h"
 #include "engine/engine_int.h"
 
 enum {
 	SCHEDULE_BYTES_MAX = 128 * 1024 * 1024,
+	ONCE_BYTES_MAX = 4096,
 	TRIGGER_BYTES_MAX = 64 * 1024 * 1024, /* of all messages of one trigger */
 	TRIGGER_AGAIN_MS = 1000,
 };
@@ -138,6 +140,10 @@ static enum doc_verdict change(struct doc_edit *edit, bool exists, struct str ol
 	if (op->what == SCHEDULE_DELETE)
 		return DOC_DROP;
 	if (op->what == SCHEDULE_CREATE) {
+		/* One that was deleted meanwhile is made again, under its id. */
+		op->duplicate = op->duplicate && exists;
+		if (op->duplicate)
+			return DOC_KEEP;
 		if (exists && !keep_old(op, old, &s, p))
 			return DOC_REFUSE;
 	} else if (!change_old(op, old, &s, p)) {
@@ -169,12 +175,9 @@ static struct str new_id(struct engine *e, struct arena *a)
 	return arena_fmt(a, "scd_%.*s", 2 * B58_U64_LEN, text);
 }
 
-void engine_schedule_change(struct engine *e, struct schedule_op *op)
+static void start_edit(struct engine *e, struct schedule_op *op)
 {
-	engine_look(e);
 	if (op->what == SCHEDULE_CREATE) {
-		if (op->id.n == 0)
-			op->id = new_id(e, op->arena);
 		op->schedule.id = op->schedule.msg.schedule_id = op->id;
 		op->schedule.created_ms = e->now_ms;
 	}
@@ -189,6 +192,71 @@ void engine_schedule_change(struct engine *e, struct schedule_op *op)
 		.done = changed,
 	};
 	docs_edit(e, &op->edit, SCHEDULE_BYTES_MAX);
+}
+
+/* ---- deduplication ---------------------------------------------------------------------------------- */
+
+/* A document under the key names the schedule that was made with it. It is written before the schedule is, so two
+ * requests at once make the same one. */
+enum once_tag { ONCE_UNTIL = 1, ONCE_ID };
+
+static bool once_decode(struct str record, int64_t *ret_until_ms, struct str *ret_id)
+{
+	struct str value;
+	uint8_t tag;
+
+	return tlv_next(&record, &tag, &value) == 1 && tag == ONCE_UNTIL &&
+	       tlv_i64_value(value, ret_until_ms) && tlv_next(&record, &tag, ret_id) == 1 &&
+	       tag == ONCE_ID && ret_id->n > 0;
+}
+
+static enum doc_verdict once_change(struct doc_edit *once, bool exists, struct str old)
+{
+	struct schedule_op *op = container_of(once, struct schedule_op, once);
+	int64_t now_ms = once->engine->now_ms, until_ms;
+	struct str id;
+
+	if (exists && once_decode(old, &until_ms, &id) && until_ms > now_ms) {
+		op->id = id;
+		op->duplicate = true;
+		return DOC_KEEP;
+	}
+	once->due_ms = now_ms + LIMIT_DEDUP_WINDOW_MS;
+	tlv_i64(&once->value, ONCE_UNTIL, once->due_ms);
+	tlv_add(&once->value, ONCE_ID, op->id);
+	return DOC_WRITE;
+}
+
+static void once_done(struct doc_edit *once)
+{
+	struct schedule_op *op = container_of(once, struct schedule_op, once);
+
+	op->problem = once->problem;
+	if (op->problem.status != 0)
+		op->done(op);
+	else
+		start_edit(once->engine, op);
+}
+
+void engine_schedule_change(struct engine *e, struct schedule_op *op)
+{
+	engine_look(e);
+	op->duplicate = false;
+	if (op->what == SCHEDULE_CREATE && op->id.n == 0)
+		op->id = new_id(e, op->arena);
+	if (op->dedup_key.n == 0) {
+		start_edit(e, op);
+		return;
+	}
+	op->once = (struct doc_edit){
+		.account = op->account,
+		.doc = DOC_META,
+		.name = arena_fmt(op->arena, "schedule:%.*s", STR_FMT(op->dedup_key)),
+		.arena = op->arena,
+		.change = once_change,
+		.done = once_done,
+	};
+	docs_edit(e, &op->once, ONCE_BYTES_MAX);
 }
 
 /* ---- triggers --------------------------------------------------------------------------------------- */
@@ -479,4 +547,28 @@ void schedules_trigger(struct engine *e, const struct due_doc *doc)
 		.done = group_found,
 	};
 	engine_groups_find(e, &t->find);
+}
+
+static void forgotten(struct store_req *req)
+{
+	struct trigger *t = req->arg;
+
+	engine_answered(t->engine);
+	trigger_free(t);
+}
+
+void schedules_forget(struct engine *e, const struct due_doc *doc)
+{
+	struct trigger *t;
+
+	if (e->stopping || is_running(e, doc))
+		return;
+	t = trigger_new(e, doc);
+	make_room(t, 0);
+	t->move[0] = (struct move){
+		.kind = MOVE_DOC_REMOVE,
+		.doc_remove = { DOC_META, t->user, t->name, t->version },
+	};
+	step_init(&t->step, t->move, 1, forgotten, t);
+	engine_submit(e, &t->step.req);
 }

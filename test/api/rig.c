@@ -37,7 +37,7 @@ struct rig {
 	size_t sent_n;
 	struct arena arena; /* the test thread's */
 	struct plan usual;  /* of all, unless the test gives another: payg without a burst limit */
-	unsigned secrets; /* given out */
+	unsigned secrets;   /* given out */
 	bool ready, stopped;
 	_Atomic int64_t ahead_ms; /* of the engine's time of day */
 };
@@ -292,6 +292,7 @@ struct rig *rig_start(struct rig_settings set)
 						 .loop = r->loop,
 						 .admin_token = str_c(set.admin_token),
 						 .control = set.control,
+						 .llm_url = set.llm_url,
 						 .cors = set.cors });
 	loop_on_turn(r->loop, on_turn, r);
 	r->httpd = httpd_open(r->loop, &hs, api_ops(), r->api, error);

@@ -29,6 +29,7 @@ struct rig_settings {
 	bool control;
 	bool own_plans; /* each user has its own plan (both have payg) */
 	const struct plan *plan;
+	struct str llm_url; /* what api/llm stands for */
 };
 
 struct rig *rig_start(struct rig_settings set);

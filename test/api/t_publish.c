@@ -69,8 +69,8 @@ static const struct {
 	{ "https://", "", 400, "invalid destination url" },
 	{ "https://a b", "", 400, "" },
 	{ "some-group", "", 404, "topic some-group not found" },
-	{ "api/llm", "", 400, "api/llm" },
-	{ "api/other", "", 400, "" },
+	{ "api/llm", "Upstash-Callback: https://c.io\r\n", 400, "-llm-url" },
+	{ "api/other", "", 400, "unknown api" },
 	{ "https://x.io", "Upstash-Retries: many\r\n", 400, "Upstash-Retries" },
 	{ "https://x.io", "Upstash-Delay: 10y\r\n", 400, "Upstash-Delay" },
 	{ "https://x.io", "Upstash-Delay: 9999d\r\n", 412, "maxDelay" },
@@ -135,5 +135,47 @@ TEST(a_body_that_is_no_text_is_shown_in_base64)
 
 	T_EQ_STR(answer_str(m, "bodyBase64"), "/wAB");
 	T_CHECK(!answer_has(m, "body"));
+	rig_stop(r);
+}
+
+/* ---- api/llm ---------------------------------------------------------------------------------------- */
+
+#define LLM "https://llm.io/hold/v1/chat/completions"
+#define CALLBACK "Upstash-Callback: https://c.io\r\n"
+
+TEST(api_llm_stands_for_the_server_that_is_set_up)
+{
+	struct rig *r = rig_start((struct rig_settings){ .llm_url = STR(LLM) });
+	struct str id = rig_publish(r, "api/llm", CALLBACK, "{}");
+	struct answer a =
+		rig_do(r, "GET", arena_fmt(rig_arena(r), "/v2/messages/%.*s", STR_FMT(id)).p);
+
+	T_EQ_STR(answer_str(a, "api"), "llm");
+	T_EQ_STR(answer_str(a, "url"), LLM);
+	a = rig_ask(r, "POST", "/v2/publish/api/llm", RIG_AUTH, STR("{}"));
+	T_EQ_INT(a.status, 400);
+	T_EQ_STR(answer_str(a, "error"), "Upstash-Callback: is missing; api/llm needs a callback");
+	a = rig_ask(r, "POST", "/v2/batch", RIG_AUTH,
+		    STR("[{\"destination\":\"api/llm\",\"body\":\"{}\",\"headers\":{"
+			"\"Upstash-Callback\":\"https://c.io\"}},{\"destination\":\"api/llm\"}]"));
+	T_EQ_INT(a.status, 200);
+	T_CHECK(json_get(answer_at(a, NULL, 0), STR("messageId")) != NULL);
+	T_CHECK(json_get(answer_at(a, NULL, 1), STR("error")) != NULL);
+	a = rig_ask(r, "POST", "/v2/schedules/api/llm",
+		    RIG_AUTH CALLBACK "Upstash-Cron: 0 * * * *\r\n", STR("{}"));
+	T_EQ_INT(a.status, 200);
+	a = rig_do(r, "GET", "/v2/schedules");
+	T_EQ_STR(json_get(answer_at(a, NULL, 0), STR("destination"))->text, "api/llm");
+	rig_stop(r);
+}
+
+TEST(no_models_are_hosted)
+{
+	struct rig *r = rig_start((struct rig_settings){ .llm_url = STR(LLM) });
+	struct answer a = rig_ask(r, "POST", "/llm/v1/chat/completions", RIG_AUTH, STR("{}"));
+
+	T_EQ_INT(a.status, 400);
+	T_CHECK(str_has(answer_str(a, "error"), STR("api/llm")));
+	T_EQ_INT(rig_ask(r, "POST", "/llm/v1/chat/completions", "", STR("{}")).status, 401);
 	rig_stop(r);
 }

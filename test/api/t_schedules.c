@@ -420,3 +420,68 @@ TEST(the_store_tells_what_the_log_does_not_know)
 	T_UNTIL(all_are(get(r, id), 1, "FAIL"), 10);
 	rig_stop(r);
 }
+
+/* ---- deduplication ---------------------------------------------------------------------------------- */
+
+static struct answer create_once(struct rig *r, const char *dest, const char *fields,
+				 const char *body)
+{
+	struct arena *m = rig_arena(r);
+
+	return rig_ask(r, "POST", arena_fmt(m, "/v2/schedules/%s", dest).p,
+		       arena_fmt(m, RIG_AUTH "%s", fields).p, str_c(body));
+}
+
+#define BY_ID EVERY_10 "Upstash-Deduplication-Id: once\r\n"
+#define BY_CONTENT EVERY_10 "Upstash-Content-Based-Deduplication: true\r\n"
+
+static const struct {
+	const char *first, *first_body, *then, *then_body;
+	bool same;
+} creations[] = {
+	{ BY_ID, "a", BY_ID, "b", true },
+	{ BY_ID, "a", EVERY_10 "Upstash-Deduplication-Id: other\r\n", "a", false },
+	{ BY_ID, "a", EVERY_10, "a", false },
+	{ BY_CONTENT, "a", BY_CONTENT, "a", true },
+	{ BY_CONTENT, "a", BY_CONTENT, "b", false },
+	{ BY_CONTENT, "a",
+	  "Upstash-Cron: 0 * * * *\r\nUpstash-Content-Based-Deduplication: true\r\n", "a", false },
+	{ BY_ID "Upstash-Schedule-Id: x\r\n", "a", BY_ID "Upstash-Schedule-Id: x\r\n", "a", true },
+	{ BY_ID "Upstash-Schedule-Id: x\r\n", "a", BY_ID "Upstash-Schedule-Id: y\r\n", "a", false },
+};
+
+TEST_EACH(a_second_creation_may_be_a_duplicate, creations)
+{
+	struct rig *r = rig_start((struct rig_settings){ 0 });
+	struct answer a = create_once(r, "https://x.io", row->first, row->first_body);
+	struct answer b = create_once(r, "https://x.io", row->then, row->then_body);
+
+	T_EQ_INT(a.status, 200);
+	T_CHECK(!answer_has(a, "deduplicated"));
+	T_EQ_INT(b.status, row->same ? 202 : 200);
+	T_CHECK(answer_has(b, "deduplicated") == row->same);
+	T_CHECK(str_eq(answer_str(a, "scheduleId"), answer_str(b, "scheduleId")) == row->same);
+	T_EQ_INT(answer_count(rig_do(r, "GET", "/v2/schedules"), NULL), row->same ? 1 : 2);
+	/* Nothing of a duplicate is taken over. */
+	T_EQ_STR(answer_str(get(r, answer_str(a, "scheduleId")), "body"), row->first_body);
+	rig_stop(r);
+}
+
+TEST(a_duplicate_is_one_for_a_time_and_while_the_schedule_is_there)
+{
+	struct rig *r = rig_start((struct rig_settings){ 0 });
+	struct str id = answer_str(create_once(r, "https://x.io/hold", BY_ID, "a"), "scheduleId");
+	struct answer a;
+
+	rig_do(r, "DELETE", arena_fmt(rig_arena(r), "/v2/schedules/%.*s", STR_FMT(id)).p);
+	a = create_once(r, "https://x.io/hold", BY_ID, "b");
+	T_EQ_INT(a.status, 200);
+	T_EQ_STR(answer_str(get(r, answer_str(a, "scheduleId")), "body"), "b");
+	rig_advance(r, 10 * MINUTE_MS - 5000);
+	T_EQ_INT(create_once(r, "https://x.io/hold", BY_ID, "c").status, 202);
+	rig_advance(r, 5000);
+	a = create_once(r, "https://x.io/hold", BY_ID, "d");
+	T_EQ_INT(a.status, 200);
+	T_EQ_INT(answer_count(rig_do(r, "GET", "/v2/schedules"), NULL), 2);
+	rig_stop(r);
+}

@@ -74,11 +74,7 @@ static void fuzz_bulk(struct arena *a, struct str s, struct buf *first, struct b
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const kinds[])(struct arena *, struct str, struct buf *, struct buf *) = {
-		fuzz_msg,
-		fuzz_events,
-		fuzz_dead,
-		fuzz_user,
-		fuzz_bulk,
+		fuzz_msg, fuzz_events, fuzz_dead, fuzz_user, fuzz_bulk,
 	};
 	struct buf first, second;
 	struct arena a;

@@ -103,6 +103,15 @@ static void cancelled_end(struct sqlite_db *db, struct sqlite_row *r, int64_t by
 
 /* ---- put ------------------------------------------------------------------------------------- */
 
+/* What the user has used, without it when it is new. */
+static void put_used(struct sqlite_db *db, struct move *m, struct sqlite_gate *user)
+{
+	const struct sqlite_usage *used = user ? sqlite_usage_today(db, user) : NULL;
+
+	m->put.used_messages = used ? used->day.messages : 0;
+	m->put.used_bytes = used ? used->month_bytes + used->day.bytes : 0;
+}
+
 /* Is there such a message? Then the put is a repetition and answers what the first one got, or the id
  * has met another message's. */
 static bool put_is_known(struct sqlite_db *db, struct move *m, enum refusal *ret_refusal)
@@ -113,6 +122,7 @@ static bool put_is_known(struct sqlite_db *db, struct move *m, enum refusal *ret
 	if (id.seq > (uint64_t)db->count.seq_max)
 		return false;
 	*ret_refusal = REFUSAL_NONE;
+	put_used(db, m, sqlite_gate_user(db, m->put.msg->user, false));
 	if (!sqlite_row_get(db, id.seq, &r))
 		return db->again && has_ended(&db->ended, id);
 	if (r.nonce != (int64_t)id.nonce)
@@ -279,15 +289,6 @@ static void put_apply(struct sqlite_db *db, struct move *m, struct sqlite_row *r
 		sqlite_message_log(db, r, EVENT_ACTIVE, STR_NULL);
 }
 
-/* What the user has used before it. */
-static void put_used(struct sqlite_db *db, struct move *m, struct sqlite_gate *user)
-{
-	const struct sqlite_usage *used = user ? sqlite_usage_today(db, user) : NULL;
-
-	m->put.used_messages = used ? used->day.messages : 0;
-	m->put.used_bytes = used ? used->month_bytes + used->day.bytes : 0;
-}
-
 static bool put_exceeds_queues(struct sqlite_db *db, const struct move *m, struct sqlite_gate *user)
 {
 	const struct msg *msg = m->put.msg;
@@ -308,10 +309,8 @@ enum refusal sqlite_message_put(struct sqlite_db *db, struct move *m)
 
 	check(msg->id.seq > 0 && msg->id.seq <= INT64_MAX && m->put.record.n > 0);
 	check(m->put.due_ms < INT64_MAX);
-	if (put_is_known(db, m, &refusal)) {
-		put_used(db, m, sqlite_gate_user(db, msg->user, false));
+	if (put_is_known(db, m, &refusal))
 		return refusal;
-	}
 	r.user = sqlite_gate_user(db, msg->user, true);
 	if (db->error != SQLITE_OK)
 		return REFUSAL_NONE;
