@@ -86,10 +86,13 @@ static bool parse_element(const struct field *f, struct str s, uint64_t *ret_bit
 		return false;
 	if (!parse_range(f, range, stepped, &from, &to))
 		return false;
-	/* Sunday comes once in a week, so `*` does not reach its second number. */
+	/* Sunday comes once in a week, so what has no end does not reach its second number, and is
+	 * not begun with it either. */
 	if (f->max == 7 && range.n &&
-	    (range.p[0] == '*' || (stepped && to == 7 && !str_has_byte(range, '-'))))
+	    (range.p[0] == '*' || (stepped && to == 7 && !str_has_byte(range, '-')))) {
+		from = from == 7 ? 0 : from;
 		to = 6;
+	}
 	for (int v = from; v <= to; v += (int)step)
 		bits |= 1ull << v;
 	*ret_bits |= bits;

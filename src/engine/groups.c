@@ -49,7 +49,8 @@ static enum doc_verdict apply(struct group_op *op, struct group *g, struct probl
 static enum doc_verdict change(struct doc_edit *edit, bool exists, struct str old)
 {
 	struct group_op *op = container_of(edit, struct group_op, edit);
-	int64_t now_ms = edit->engine->now_ms;
+	/* Rounded up: to a client whose clock was read before the request, this is later. */
+	int64_t now_ms = edit->engine->now_ms + 1;
 	struct group g = { .name = op->name, .created_ms = now_ms };
 	enum doc_verdict v;
 

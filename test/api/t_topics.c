@@ -1,4 +1,6 @@
 /* URL groups: kept, changed, and published to. */
+#include <time.h>
+
 #include "rig.h"
 #include "t.h"
 
@@ -18,6 +20,14 @@ static void add(struct rig *r, const char *name, const char *body)
 
 	if (a.status != 200)
 		T_FAIL("answered %d %.*s", a.status, STR_FMT(a.body));
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static bool shows(struct rig *r, const char *target, const char *part)
@@ -66,6 +76,25 @@ TEST(a_group_is_made_shown_changed_and_goes_with_its_last_endpoint)
 	T_EQ_INT(rig_do(r, "DELETE", "/v2/topics/h").status, 200);
 	T_EQ_INT(rig_do(r, "DELETE", "/v2/topics/h").status, 200);
 	T_EQ_STR(rig_do(r, "GET", "/v2/topics").body, "[]");
+	rig_stop(r);
+}
+
+/* A client compares the times with its own clock, read in the same millisecond perhaps. */
+TEST(a_group_is_younger_than_the_request_that_made_it)
+{
+	struct rig *r = rig_start((struct rig_settings){ 0 });
+
+	for (int i = 0; i < 50; i++) {
+		int64_t before_ms = now_ms();
+		struct answer a;
+
+		add(r, "g", TWO);
+		a = rig_do(r, "GET", "/v2/topics/g");
+		T_CHECK(answer_int(a, "updatedAt") > before_ms);
+		T_CHECK(answer_int(a, "createdAt") > before_ms);
+		T_CHECK(answer_int(a, "updatedAt") <= now_ms() + 1);
+		ask(r, "DELETE", "/v2/topics/g", "");
+	}
 	rig_stop(r);
 }
 

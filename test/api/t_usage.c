@@ -316,6 +316,7 @@ TEST(dead_letters_go_when_the_plan_keeps_them_no_longer)
 	struct rig *r;
 
 	plan.dlq_retention_s = 3600;
+	plan.burst_per_s = 0;
 	r = rig_start((struct rig_settings){ .plan = &plan });
 	rig_publish(r, "https://x.io/status/503", "Upstash-Retries: 0\r\n", "");
 	rig_until_dead(r, 1);

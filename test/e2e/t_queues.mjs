@@ -159,3 +159,14 @@ test("flow control: parallelism is used and never exceeded, across URLs and a qu
 	assert.equal(to("/par").length + to("/par?2").length, 12);
 	await queue.delete();
 });
+
+test("queues: a delayed message holds back those behind it", async () => {
+	const queue = client.queue({ queueName: "delayed" });
+	const ids = [];
+	for (const [n, delay] of [[0, 1], [1, undefined]]) {
+		ids.push((await queue.enqueueJSON({ url: `${sink.url}/delayed`, body: { n }, delay })).messageId);
+	}
+	await until(() => delivered(ids));
+	assert.deepEqual(bodies("/delayed"), [0, 1]);
+	await queue.delete();
+});
