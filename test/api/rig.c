@@ -37,7 +37,7 @@ struct rig {
 	size_t sent_n;
 	struct arena arena; /* the test thread's */
 	struct plan usual;  /* of all, unless the test gives another: payg without a burst limit */
-	unsigned secrets; /* given out */
+	unsigned secrets;   /* given out */
 	bool ready, stopped;
 	_Atomic int64_t ahead_ms; /* of the engine's time of day */
 };
