@@ -7,8 +7,8 @@
 #define CORE_CALLBACK_H
 
 #include "core/outcome.h"
-#include "core/settle.h"
 #include "core/plan.h"
+#include "core/settle.h"
 
 struct callback_source {
 	const struct msg *msg;
