@@ -56,10 +56,43 @@ static bool bulk_means(const struct judge_bulk *b, const struct judge_msg *m)
 	       (b->group < 0 || judge_number(m->msg.topic, 'g') == b->group);
 }
 
+/* Can it cancel this message? */
+static bool bulk_reaches(const struct judge_bulk_state *b, const struct judge_msg *m)
+{
+	return b->open && bulk_means(&b->bulk, m) && (!b->lost || m->order < b->order);
+}
+
+static bool bulk_has_work(const struct judge *j, const struct judge_bulk_state *b)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &j->pending) {
+		const struct judge_msg *m = list_entry(it, struct judge_msg, node);
+
+		if (!m->cancel_requested && bulk_reaches(b, m))
+			return true;
+	}
+	return false;
+}
+
+/* The actions without an answer that can do nothing any more are over. */
+static void bulks_sweep(struct judge *j)
+{
+	for (int i = 0; i < JUDGE_BULKS_MAX; i++) {
+		struct judge_bulk_state *b = &j->bulk[i];
+
+		if (!b->lost || bulk_has_work(j, b))
+			continue;
+		*b = (struct judge_bulk_state){ .bulk.user = b->bulk.user };
+		tally_answer(j, &j->user[b->bulk.user].cancels, "cancelled", -1);
+	}
+}
+
 int judge_bulk_asked(struct judge *j, const struct judge_bulk *b)
 {
 	int i = 0;
 
+	bulks_sweep(j);
 	while (j->bulk[i].open)
 		check(++i < JUDGE_BULKS_MAX);
 	j->bulk[i] = (struct judge_bulk_state){ .open = true, .bulk = *b, .order = j->order };
@@ -73,13 +106,17 @@ void judge_bulk_answered(struct judge *j, int bulk, int status, int64_t cancelle
 	struct list *it, *tmp;
 
 	check(b->open);
+	if (status != 0) {
+		b->lost = true;
+		return;
+	}
 	b->open = false;
-	tally_answer(j, &j->user[b->bulk.user].cancels, "cancelled", status ? -1 : cancelled);
+	tally_answer(j, &j->user[b->bulk.user].cancels, "cancelled", cancelled);
 	list_each(it, tmp, &j->pending) {
 		const struct judge_msg *m = list_entry(it, struct judge_msg, node);
 
-		if (status == 0 && m->order < b->order && bulk_means(&b->bulk, m) &&
-		    !m->cancel_requested && !(b->bulk.spares && m->left_behind))
+		if (m->order < b->order && bulk_means(&b->bulk, m) && !m->cancel_requested &&
+		    !(b->bulk.spares && m->left_behind))
 			judge_fail(j, "message %d was left by a bulk cancel", m->tag);
 	}
 }
@@ -87,7 +124,7 @@ void judge_bulk_answered(struct judge *j, int bulk, int status, int64_t cancelle
 static bool cancel_is_asked(const struct judge *j, const struct judge_msg *m)
 {
 	for (int i = 0; i < JUDGE_BULKS_MAX; i++) {
-		if (j->bulk[i].open && bulk_means(&j->bulk[i].bulk, m))
+		if (bulk_reaches(&j->bulk[i], m))
 			return true;
 	}
 	return m->cancel_asked;

@@ -129,9 +129,10 @@ struct judge_edit {
 	uint32_t endpoints;
 };
 
-/* A bulk cancel under way. */
+/* A bulk cancel under way. One without an answer may be an action that goes on, whoever was asked. */
 struct judge_bulk_state {
 	bool open;
+	bool lost; /* open, and no answer will come */
 	struct judge_bulk bulk;
 	int64_t order; /* when it was asked for */
 };

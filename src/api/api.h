@@ -24,8 +24,8 @@ struct api_settings {
 	/* Whoever gets here is an administrator (a socket that only its owner may open); nothing else is
 	 * served then but the health check. */
 	bool control;
-	struct str llm_url;     /* the engine's; empty = api/llm is refused */
-	bool cors; /* any web page may call (development) */
+	struct str llm_url; /* the engine's; empty = api/llm is refused */
+	bool cors;          /* any web page may call (development) */
 };
 
 must_use struct api *api_new(const struct api_settings *settings);

@@ -96,7 +96,8 @@ struct account {
 	const struct plan *plan; /* its own, or what overrides it */
 	struct hmac_key *key;    /* of user.key_current */
 	int64_t version;         /* of the stored document */
-	int64_t over_day, over_month; /* for which it was last logged that a soft quota is exceeded */
+	int64_t over_day,
+		over_month; /* for which it was last logged that a soft quota is exceeded */
 	struct buf record;
 	bool removed; /* being deleted, or gone: its tokens are void, nothing of it may start */
 	struct account *next_gone;         /* private */

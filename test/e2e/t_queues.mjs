@@ -147,11 +147,11 @@ test("flow control: parallelism is used and never exceeded, across URLs and a qu
 	const queue = client.queue({ queueName: "par" });
 	let most = 0;
 	const watch = setInterval(() => (most = Math.max(most, g.now + h.now)), 2);
-	const ids = [];
-	for (let n = 0; n < 12; n++) {
+	const published = Array.from({ length: 12 }, (_, n) => {
 		const request = { url: `${sink.url}/par${n & 1 ? "?2" : ""}`, body: { n }, flowControl };
-		ids.push((await (n % 4 ? client.publishJSON(request) : queue.enqueueJSON(request))).messageId);
-	}
+		return n % 4 ? client.publishJSON(request) : queue.enqueueJSON(request);
+	});
+	const ids = (await Promise.all(published)).map((m) => m.messageId);
 	await until(() => delivered(ids));
 	clearInterval(watch);
 	assert.equal(most, 3);
