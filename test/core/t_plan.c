@@ -78,7 +78,8 @@ static bool parse(const char *text, struct plans *ret_plans, struct problem *p)
 {
 	static struct arena a; /* of the test's process */
 
-	arena_init(&a);
+	if (a.head == NULL)
+		arena_init(&a);
 	return plan_parse(&a, str_c(text), ret_plans, p);
 }
 

@@ -34,6 +34,7 @@ static void round_trip(const struct user *u)
 	T_EQ_STR(back.key_next, u->key_next);
 	T_EQ_STR(back.plan, u->plan);
 	T_EQ_INT(back.created_ms, u->created_ms);
+	T_EQ_INT(back.deleting, u->deleting);
 	buf_done(&b);
 }
 
@@ -44,6 +45,7 @@ TEST(a_document_gives_the_user_back)
 	round_trip(&u);
 	u.read_only_token = STR_NULL;
 	u.plan = STR("");
+	u.deleting = true;
 	round_trip(&u);
 }
 
