@@ -153,7 +153,7 @@ static bool open_logs(struct server *s, const struct plan *plan, char ret_error[
 static bool open_courier(struct server *s, char ret_error[256])
 {
 	s->courier = curl_courier_open(s->loop,
-				       &(struct curl_courier_settings){
+				       &(struct courier_settings){
 					       .guard = { .allow_private = s->conf.allow_private },
 					       .ca_file = *s->conf.ca_file ? s->conf.ca_file : NULL,
 				       },
