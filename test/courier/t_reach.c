@@ -132,6 +132,7 @@ TEST(makes_no_socket_for_an_address_it_must_never_reach)
 	set.connections_max = 64;
 	rig_open(&r, set);
 	call_free(rig_get(&r, "http://0.0.0.0:9/"));
+	call_free(rig_get(&r, "http://[fe80::1%%lo]:9/"));
 	for (size_t i = 0; i < countof(guard_cases); i++) {
 		bool is_v6 = strchr(guard_cases[i].text, ':') != NULL;
 		struct call *c;

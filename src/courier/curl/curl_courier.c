@@ -410,8 +410,7 @@ static void watch_loop(struct curl_courier *c)
 	loop_on_flush(c->loop, on_flush, c);
 }
 
-static void set_up(struct curl_courier *c, const struct courier_settings *set,
-		   struct roots *roots)
+static void set_up(struct curl_courier *c, const struct courier_settings *set, struct roots *roots)
 {
 	static const struct courier_ops ops = { send_request, cancel_request, close_courier };
 
