@@ -18,6 +18,7 @@
 	X(BOOL, ephemeral,     "ephemeral",     "QSTASH_EPHEMERAL",    "false",     "keep nothing: state lives in a temporary directory that goes at exit") \
 	X(TEXT, ca_file,       "ca-file",       "SSL_CERT_FILE",       "",          "trusted roots for https destinations (PEM; default: the system's)") \
 	X(BOOL, allow_private, "allow-private", "QSTASH_ALLOW_PRIVATE", "true",     "deliver to loopback and private addresses") \
+	X(TEXT, courier,       "courier",       "QSTASH_COURIER",      "own",       "HTTP client that delivers: own, or curl (libcurl)") \
 	X(TEXT, region,        "region",        "QSTASH_DEV_REGION",   "",          "value of the Upstash-Region header of deliveries") \
 	X(INT,  grace_s,       "grace",         "QSTASH_GRACE",        "5",         "seconds that running deliveries get to end when the server stops") \
 	X(INT,  deliveries,    "deliveries",    "QSTASH_DELIVERIES",   "4096",      "most deliveries running at once") \
