@@ -272,7 +272,7 @@ static bool read_coding(struct parser *ps, struct str value)
 		last--;
 	if (last > 0 && str_ieq(str_trim(str_from(value, last)), STR("chunked")))
 		return refuse(ps, 501, "no transfer coding but chunked is supported");
-	return refuse(ps, 400, "Transfer-Encoding must be chunked");
+	return refuse(ps, ps->is_tolerant ? 501 : 400, "Transfer-Encoding must be chunked");
 }
 
 static bool read_host(struct parser *ps, struct str value)

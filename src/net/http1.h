@@ -61,7 +61,9 @@ enum http1_result {
 };
 
 struct http1_refusal {
-	int status;      /* requests: the HTTP status to answer (400, 414, 417, 431, 501, 505) */
+	/* Requests: the HTTP status to answer (400, 414, 417, 431, 501, 505). Responses: 431 when a
+	 * limit was passed, 501 for a transfer coding, else of no meaning. */
+	int status;
 	const char *why; /* a constant sentence */
 };
 

@@ -1,5 +1,7 @@
 #include "courier/curl/causes.h"
 
+#include <string.h>
+
 static enum cause cause_of(const struct failure *f, CURLcode code)
 {
 	switch (code) {
@@ -24,7 +26,8 @@ static enum cause cause_of(const struct failure *f, CURLcode code)
 	case CURLE_SSL_CONNECT_ERROR:
 		return CAUSE_TLS;
 	default:
-		return CAUSE_OTHER;
+		/* Some of what is wrong with chunks it calls a failure to write. */
+		return strstr(f->text, "chunked") != NULL ? CAUSE_BROKEN : CAUSE_OTHER;
 	}
 }
 

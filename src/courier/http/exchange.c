@@ -73,6 +73,10 @@ static void on_deadline(struct timer *t)
 		f.address = address_text(&x->req->arena, &x->wire->address);
 		wire_close(x->wire);
 	} else {
+		if (o->dials_n > 0)
+			f.address =
+				address_text(&x->req->arena,
+					     &list_entry(o->dials.next, struct dial, node)->tried);
 		origin_leave(x);
 	}
 	exchange_failed(x, f);

@@ -18,6 +18,7 @@ struct tls_wire {
 	struct tls_session **session;
 	unsigned long error; /* OpenSSL's, of the last failure; 0 = see os_errno */
 	int os_errno;
+	bool is_up;     /* hands were shaken */
 	bool is_broken; /* no goodbye is possible any more */
 };
 
@@ -115,7 +116,7 @@ void tls_end(struct tls_wire *w)
 	if (w == NULL)
 		return;
 	ERR_clear_error();
-	if (!w->is_broken && SSL_is_init_finished(w->ssl))
+	if (w->is_up && !w->is_broken)
 		(void)SSL_shutdown(w->ssl);
 	/* Without a goodbye OpenSSL would take the session for spoilt. */
 	SSL_set_shutdown(w->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
@@ -159,8 +160,12 @@ static void begin(struct tls_wire *w)
 
 enum tls_result tls_handshake(struct tls_wire *w)
 {
+	enum tls_result result;
+
 	begin(w);
-	return judge(w, SSL_do_handshake(w->ssl));
+	result = judge(w, SSL_do_handshake(w->ssl));
+	w->is_up = result == TLS_OK;
+	return result;
 }
 
 enum tls_result tls_read(struct tls_wire *w, char *p, size_t n, size_t *ret_n)
@@ -195,14 +200,16 @@ void tls_explain(struct tls_wire *w, struct failure *f)
 	f->text = reason != NULL ? reason : "";
 	if (has_reason(w, SSL_R_CERTIFICATE_VERIFY_FAILED))
 		f->cause = CAUSE_CERTIFICATE;
-	else if (!SSL_is_init_finished(w->ssl))
+	else if (!w->is_up)
 		f->cause = CAUSE_TLS;
 	else if (w->error == 0 || has_reason(w, SSL_R_UNEXPECTED_EOF_WHILE_READING))
 		f->cause = CAUSE_CLOSED;
 	else
 		f->cause = CAUSE_BROKEN;
-	if (f->cause == CAUSE_TLS && has_reason(w, SSL_R_UNEXPECTED_EOF_WHILE_READING))
+	if (has_reason(w, SSL_R_UNEXPECTED_EOF_WHILE_READING))
 		f->text = "";
+	else if (w->error == 0 && w->os_errno != 0)
+		f->text = strerror(w->os_errno);
 }
 
 bool tls_wants_other_protocol(const struct tls_wire *w)
