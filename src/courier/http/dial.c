@@ -22,6 +22,7 @@ static void free_dial(struct dial *d)
 	timers_stop(&c->timers, &d->deadline);
 	list_remove(&d->node);
 	d->origin->dials_n--;
+	c->slots_n--;
 	free(d);
 }
 
@@ -150,6 +151,7 @@ void dial_start(struct origin *o)
 	d->deadline.fire = on_deadline;
 	list_push(&o->dials, &d->node);
 	o->dials_n++;
+	c->slots_n++;
 	timers_set(&c->timers, &d->deadline, c->now_ms + c->settings.connect_timeout_ms);
 	d->is_resolving = !origin_is_resolved(o);
 	if (!d->is_resolving)
@@ -179,6 +181,7 @@ static void succeed(struct dial *d, struct wire *w)
 	list_remove(&w->node);
 	w->dial = NULL;
 	o->wires_n++;
+	o->courier->slots_n++;
 	dial_cancel(d);
 	wire_rest(w);
 }

@@ -27,14 +27,6 @@ struct courier *http_courier_other(struct http_courier *c, char ret_error[200])
 	return c->other;
 }
 
-static void feed_hungry(struct http_courier *c)
-{
-	struct list *node;
-
-	while (c->wires_n < c->settings.connections_max && (node = list_pop(&c->hungry)) != NULL)
-		origin_pump(list_entry(node, struct origin, node));
-}
-
 /* Any `done` may send, cancel, or close the courier. Returns whether there were any. */
 static bool deliver(struct http_courier *c)
 {
@@ -53,7 +45,7 @@ static bool deliver(struct http_courier *c)
 
 void http_courier_settle(struct http_courier *c)
 {
-	feed_hungry(c);
+	origin_feed_hungry(c);
 	deliver(c);
 }
 
@@ -123,7 +115,7 @@ static int64_t on_flush(void *arg, int64_t wall_ms, int64_t mono_ms)
 	c->now_ms = mono_ms;
 	timers_run(&c->timers, mono_ms);
 	old_ms = close_old_wires(c);
-	feed_hungry(c);
+	origin_feed_hungry(c);
 	/* What `done` led to is the next turn's, which must not wait. */
 	if (deliver(c))
 		return mono_ms;
@@ -184,7 +176,7 @@ static void close_courier(struct courier *base)
 	cancel_all(&c->foreign);
 	cancel_all(&c->finished);
 	close_origins(c);
-	check(c->wires_n == 0);
+	check(c->slots_n == 0);
 	if (c->other != NULL)
 		courier_close(c->other);
 	resolve_close(c->resolver);

@@ -73,7 +73,7 @@ struct http_courier {
 	int idle_origins_n;
 	struct list hungry;     /* origins that would dial but for connections_max */
 	struct list idle_wires; /* of all origins, longest at rest first */
-	int wires_n;            /* sockets */
+	int slots_n;            /* wires at rest or with an exchange, and dials */
 	struct list running, foreign, finished; /* exchanges by state */
 	struct courier *other;                  /* on libcurl; NULL until needed */
 	struct buf key, out;                    /* where keys and heads of requests are made */
@@ -212,6 +212,8 @@ void origin_give_up(struct origin *o);
 struct exchange *origin_first(const struct origin *o);
 /* Brings those who wait and wires together. */
 void origin_pump(struct origin *o);
+/* Lets the hungry dial, one wire each in turn, while there is room. */
+void origin_feed_hungry(struct http_courier *c);
 /* Something that keeps it, or that it waits for, is gone: puts it into the list where it belongs. May
  * free origins that nothing keeps. */
 void origin_place(struct origin *o);
@@ -232,7 +234,7 @@ void dial_event(struct wire *w); /* of a wire that is being connected */
 void dial_cancel(struct dial *d);
 
 /* wire.c */
-/* A new one of that socket, watched for being connected. Takes the descriptor; counts it. */
+/* A new one of that socket, watched for being connected. Takes the descriptor. */
 struct wire *wire_new(struct dial *d, int fd, const struct address *a);
 void wire_watch(struct wire *w, int events);
 void wire_rest(struct wire *w); /* connected, or done with an exchange */

@@ -244,10 +244,22 @@ static bool has_room_here(struct origin *o)
 
 static bool has_room_at_all(struct http_courier *c)
 {
-	if (c->wires_n < c->settings.connections_max)
+	if (c->slots_n < c->settings.connections_max)
 		return true;
 	return !list_is_empty(&c->idle_wires) &&
 	       close_one(list_entry(c->idle_wires.next, struct wire, rest));
+}
+
+static bool wants_dial(struct origin *o)
+{
+	return o->dials_n < o->waiting_n && has_room_here(o);
+}
+
+static void join_hungry(struct origin *o)
+{
+	check(!o->is_idle);
+	if (list_is_empty(&o->node))
+		list_push(&o->courier->hungry, &o->node);
 }
 
 void origin_pump(struct origin *o)
@@ -256,15 +268,28 @@ void origin_pump(struct origin *o)
 
 	while (pair_up(o))
 		continue;
-	while (o->dials_n < o->waiting_n && has_room_here(o)) {
-		if (!has_room_at_all(c)) {
-			list_remove(&o->node);
-			list_push(&c->hungry, &o->node);
+	while (wants_dial(o)) {
+		if (!list_is_empty(&c->hungry) || !has_room_at_all(c)) {
+			join_hungry(o);
 			return;
 		}
 		dial_start(o);
 	}
 	origin_place(o);
+}
+
+void origin_feed_hungry(struct http_courier *c)
+{
+	while (!list_is_empty(&c->hungry) && has_room_at_all(c)) {
+		struct origin *o = list_entry(list_pop(&c->hungry), struct origin, node);
+
+		if (wants_dial(o))
+			dial_start(o);
+		if (wants_dial(o))
+			join_hungry(o);
+		else
+			origin_place(o);
+	}
 }
 
 static void on_lookup(void *arg, const struct addresses *found)

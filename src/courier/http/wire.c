@@ -25,13 +25,14 @@ static void on_poll_closed(uv_handle_t *handle)
 void wire_close(struct wire *w)
 {
 	check(w->state != WIRE_CLOSED);
-	if (w->state == WIRE_IDLE || w->state == WIRE_BUSY)
+	if (w->state == WIRE_IDLE || w->state == WIRE_BUSY) {
 		w->origin->wires_n--;
+		w->courier->slots_n--;
+	}
 	list_remove(&w->node);
 	list_remove(&w->rest);
 	w->x = NULL;
 	w->state = WIRE_CLOSED;
-	w->courier->wires_n--;
 	tls_end(w->tls);
 	uv_poll_stop(&w->poll);
 	close(w->fd);
@@ -295,7 +296,7 @@ void wire_rest(struct wire *w)
 	list_push(&c->idle_wires, &w->rest);
 	wire_watch(w, UV_READABLE);
 	/* At the limit, those who have no wire get their turn before others have theirs again. */
-	if (!list_is_empty(&c->hungry) && c->wires_n >= c->settings.connections_max)
+	if (w->was_used && !list_is_empty(&c->hungry) && c->slots_n >= c->settings.connections_max)
 		wire_close(w);
 	else if (w->tls != NULL && tls_has_more(w->tls))
 		look_at_rest(w);
@@ -366,7 +367,6 @@ struct wire *wire_new(struct dial *d, int fd, const struct address *a)
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	check(uv_poll_init(loop_uv(c->loop), &w->poll, fd) == 0);
 	c->handles++;
-	c->wires_n++;
 	wire_watch(w, UV_WRITABLE);
 	return w;
 }
