@@ -305,3 +305,137 @@ TEST(cuts_and_cancels_over_tls)
 	SSL_CTX_free(ctx);
 	certs_done(&certs);
 }
+
+/* Answers one request, then says goodbye or, with `arg`, resets. */
+static void answer_one(struct conn *c)
+{
+	struct request req;
+
+	if (!conn_request(c, &req))
+		return;
+	conn_answer(c, STR("ok"));
+	if (c->arg == NULL)
+		return;
+	/* The answer must have arrived before. */
+	conn_request(c, &req);
+	conn_reset_on_close(c);
+	SSL_set_quiet_shutdown(c->ssl, 1);
+}
+
+static const struct {
+	bool resets;
+	size_t body_bytes;
+} ends[] = { { false, 0 }, { false, 100 }, { true, 100 }, { false, 1 << 20 }, { true, 1 << 20 } };
+
+TEST_EACH(sends_again_when_a_kept_tls_connection_is_closed, ends)
+{
+	struct courier_settings set = rig_settings();
+	char *body = xcalloc(1, row->body_bytes + 1);
+	struct certs certs;
+	SSL_CTX *ctx;
+	struct server *s;
+	struct rig r;
+
+	certs_init(&certs);
+	ctx = certs_context(&certs, &good);
+	s = server_start_tls(answer_one, row->resets ? body : NULL, ctx);
+	set.ca_file = certs.ca_file;
+	rig_open(&r, set);
+	for (int i = 0; i < 4; i++) {
+		struct call *c = call_new(&r, "POST", "https://localhost:%d/", server_port(s));
+
+		c->req.body = str_n(body, row->body_bytes);
+		rig_do(c);
+		call_answered(c, 200);
+		call_free(c);
+	}
+	T_EQ_INT(server_connections(s), 4);
+	rig_close(&r);
+	server_stop(s);
+	SSL_CTX_free(ctx);
+	certs_done(&certs);
+	free(body);
+}
+
+static void refuse_and_close(struct conn *c)
+{
+	char piece[1000];
+
+	if (SSL_read(c->ssl, piece, sizeof(piece)) > 0)
+		conn_send(c, STR("HTTP/1.1 413 Large\r\nContent-Length: 2\r\n\r\nno"));
+	while (conn_pause(c, 5))
+		continue;
+}
+
+TEST(takes_an_answer_that_comes_before_the_body_is_sent_over_tls)
+{
+	struct courier_settings set = rig_settings();
+	size_t n = 20 << 20;
+	char *body = xcalloc(1, n);
+	struct certs certs;
+	SSL_CTX *ctx;
+	struct server *s;
+	struct rig r;
+	struct call *c;
+
+	certs_init(&certs);
+	ctx = certs_context(&certs, &good);
+	s = server_start_tls(refuse_and_close, NULL, ctx);
+	set.ca_file = certs.ca_file;
+	rig_open(&r, set);
+	c = call_new(&r, "POST", "https://localhost:%d/", server_port(s));
+	c->req.body = str_n(body, n);
+	rig_do(c);
+	call_answered(c, 413);
+	T_EQ_STR(c->req.outcome.body, "no");
+	call_free(c);
+	rig_close(&r);
+	server_stop(s);
+	SSL_CTX_free(ctx);
+	certs_done(&certs);
+	free(body);
+}
+
+/* Sends the request's body back. */
+static void echo(struct conn *c)
+{
+	struct request req;
+
+	while (conn_request(c, &req) && conn_answer(c, req.body))
+		continue;
+}
+
+TEST(sends_and_gets_large_bodies_over_tls)
+{
+	static const size_t sizes[] = { 1, 16383, 16384, 16385, 100000, 5000001 };
+	struct courier_settings set = rig_settings();
+	struct certs certs;
+	SSL_CTX *ctx;
+	struct server *s;
+	struct rig r;
+
+	certs_init(&certs);
+	ctx = certs_context(&certs, &good);
+	s = server_start_tls(echo, NULL, ctx);
+	set.ca_file = certs.ca_file;
+	rig_open(&r, set);
+	for (size_t i = 0; i < countof(sizes); i++) {
+		struct call *c = call_new(&r, "POST", "https://localhost:%d/", server_port(s));
+		char *body = xmalloc(sizes[i]);
+
+		for (size_t j = 0; j < sizes[i]; j++)
+			body[j] = (char)(j * 131 >> 3);
+		c->req.body = str_n(body, sizes[i]);
+		c->req.answer_bytes_max = 10 << 20;
+		rig_do(c);
+		call_answered(c, 200);
+		T_CHECK(str_eq(c->req.outcome.body, c->req.body));
+		free(body);
+		call_free(c);
+	}
+	T_EQ_INT(server_connections(s), 1);
+	rig_close(&r);
+	server_stop(s);
+	SSL_CTX_free(ctx);
+	certs_done(&certs);
+}

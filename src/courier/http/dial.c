@@ -96,15 +96,14 @@ static bool begin_connecting(struct dial *d, const struct address *a)
  * nothing is left to try. */
 static void try_next(struct dial *d)
 {
-	struct origin *o = d->origin;
-	struct http_courier *c = o->courier;
+	struct http_courier *c = d->origin->courier;
 
-	while (d->next < o->addresses.n) {
-		const struct address *a = &o->addresses.v[d->next++];
+	while (d->next < d->addresses.n) {
+		const struct address *a = &d->addresses.v[d->next++];
 
 		if (!is_allowed(d, a) || !begin_connecting(d, a))
 			continue;
-		if (d->next < o->addresses.n)
+		if (d->next < d->addresses.n)
 			timers_set(&c->timers, &d->stagger, c->now_ms + HTTP_STAGGER_MS);
 		return;
 	}
@@ -134,6 +133,7 @@ static void on_deadline(struct timer *t)
 void dial_go(struct dial *d)
 {
 	d->is_resolving = false;
+	d->addresses = d->origin->addresses;
 	if (d->origin->lookup == LOOKUP_FAILED)
 		fail(d, (struct failure){ .cause = CAUSE_NAME });
 	else

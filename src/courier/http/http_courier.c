@@ -52,7 +52,7 @@ void http_courier_settle(struct http_courier *c)
 static void send_request(struct courier *base, struct courier_req *req)
 {
 	struct http_courier *c = of(base);
-	struct exchange *x = arena_new(&req->arena, struct exchange);
+	struct exchange *x = arena_alloc(&req->arena, sizeof(*x));
 	struct str error;
 	const char *why;
 	bool is_foreign;

@@ -52,6 +52,7 @@ enum {
 	HTTP_HEAD_BYTES_MAX = 4 << 20,     /* of a request */
 	HTTP_GATHER_BYTES_MAX = 16 * 1024, /* of a body, written together with its head over TLS */
 	HTTP_IDLE_MS = 90 * 1000,          /* a wire rests no longer */
+	HTTP_KEEPALIVE_S = 60,             /* of silence, then TCP asks whether the peer lives */
 	HTTP_STAGGER_MS = 250,             /* then the next address is tried as well (RFC 8305) */
 	HTTP_NAME_MS = 30 * 1000,          /* what a name means is believed that long */
 	HTTP_NO_NAME_MS = 2 * 1000,        /* and that it means nothing */
@@ -132,7 +133,7 @@ struct origin {
 	struct list node; /* in courier->hungry or courier->idle_origins, or in none */
 	bool is_idle;     /* that is courier->idle_origins */
 	enum lookup_state lookup;
-	int64_t known_until_ms;
+	int64_t known_since_ms, known_until_ms;
 	struct addresses
 		addresses; /* LOOKUP_FOUND, with the port; the one that answered last first */
 	struct tls_session *session;
@@ -143,7 +144,8 @@ struct dial {
 	struct list node;  /* origin->dials */
 	struct list wires; /* that are being connected */
 	bool is_resolving;
-	int next; /* index of the address to try next */
+	struct addresses addresses; /* as they were when it began */
+	int next;                   /* index of the one to try next */
 	struct timer stagger, deadline;
 	/* Of what failed last; a refusal by the guard only when nothing else did. */
 	struct address tried;
@@ -175,7 +177,8 @@ struct wire {
 	int watched; /* events of libuv's */
 	enum wire_state state;
 	bool was_used;     /* an exchange was answered on it */
-	bool cannot_write; /* writing failed; there may be an answer to read all the same */
+	bool cannot_write; /* writing failed; there may be an answer to read all the same. Not
+			    * over TLS, where nothing can be read after that */
 	bool wants_write;  /* TLS has to write before it can read */
 };
 
@@ -221,7 +224,7 @@ void origin_place(struct origin *o);
 bool origin_is_resolved(struct origin *o);
 /* A connection to that address came about: it is tried first from now on. */
 void origin_prefers(struct origin *o, const struct address *a);
-/* None came about to any: the name is looked up anew for the next dial. */
+/* None came about to any: the name is looked up anew soon. */
 void origin_doubts_name(struct origin *o);
 /* It only speaks what the other courier speaks: all that wait go there, and all that come. */
 void origin_belongs_to_other(struct origin *o);

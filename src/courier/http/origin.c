@@ -58,6 +58,7 @@ static void set_names(struct origin *o, const struct url *u)
 static void know(struct origin *o, const struct addresses *found, int64_t until_ms)
 {
 	o->lookup = found->n > 0 ? LOOKUP_FOUND : LOOKUP_FAILED;
+	o->known_since_ms = o->courier->now_ms;
 	o->known_until_ms = until_ms;
 	o->addresses = *found;
 	for (int i = 0; i < found->n; i++)
@@ -339,7 +340,7 @@ void origin_prefers(struct origin *o, const struct address *a)
 void origin_doubts_name(struct origin *o)
 {
 	if (o->lookup == LOOKUP_FOUND && o->known_until_ms != INT64_MAX)
-		o->known_until_ms = o->courier->now_ms;
+		o->known_until_ms = o->known_since_ms + HTTP_NO_NAME_MS;
 }
 
 void origin_belongs_to_other(struct origin *o)

@@ -213,8 +213,16 @@ static enum io write_tls(struct wire *w, size_t *ret_n)
 	return IO_FAILED;
 }
 
+static void lose_in_tls(struct wire *w)
+{
+	struct failure f = { .text = "" };
+
+	tls_explain(w->tls, &f);
+	lose(w, f);
+}
+
 /* Writes what it can. When the peer takes no more, there may be an answer all the same, so what
- * becomes of the exchange is for reading to find out. */
+ * becomes of the exchange is for reading to find out. Over TLS it is lost here. */
 static void write_request(struct wire *w)
 {
 	enum io io = IO_DONE;
@@ -226,6 +234,8 @@ static void write_request(struct wire *w)
 			advance(w, n);
 	}
 	w->cannot_write = io == IO_FAILED;
+	if (w->cannot_write && w->tls != NULL)
+		lose_in_tls(w);
 }
 
 /* The courier's buffer is for the next request. */
@@ -268,7 +278,7 @@ void wire_begin(struct wire *w, struct exchange *x)
 	x->state = EXCHANGE_RUNNING;
 	list_push(&w->courier->running, &x->node);
 	write_request(w);
-	if (!has_unsent(w))
+	if (w->state != WIRE_BUSY || !has_unsent(w))
 		return;
 	keep_unsent_head(w);
 	watch_for_exchange(w);
@@ -306,6 +316,8 @@ static void go_on(struct wire *w, int events)
 {
 	if ((events & UV_WRITABLE) && has_unsent(w) && !w->cannot_write)
 		write_request(w);
+	if (w->state != WIRE_BUSY)
+		return;
 	if ((events & UV_READABLE) || w->wants_write)
 		read_answer(w);
 	else
@@ -350,11 +362,22 @@ void wire_watch(struct wire *w, int events)
 	check(uv_poll_start(&w->poll, events, on_poll) == 0);
 }
 
+/* No waiting for more to send; and a word now and then while an answer takes long, lest something on
+ * the way forget the connection. They are wishes, which may fail. */
+static void set_manners(int fd)
+{
+	const int on = 1, idle_s = HTTP_KEEPALIVE_S;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof(idle_s));
+}
+
 struct wire *wire_new(struct dial *d, int fd, const struct address *a)
 {
 	struct http_courier *c = d->origin->courier;
 	struct wire *w = xcalloc(1, sizeof(*w));
-	int on = 1;
 
 	w->courier = c;
 	w->origin = d->origin;
@@ -363,8 +386,7 @@ struct wire *wire_new(struct dial *d, int fd, const struct address *a)
 	w->address = *a;
 	list_init(&w->rest);
 	list_push(&d->wires, &w->node);
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	set_manners(fd);
 	check(uv_poll_init(loop_uv(c->loop), &w->poll, fd) == 0);
 	c->handles++;
 	wire_watch(w, UV_WRITABLE);
