@@ -120,10 +120,10 @@ static void hold(struct conn *c)
 	conn_hold(c);
 }
 
-static int choose_h2(SSL *ssl, const unsigned char **out, unsigned char *out_n,
-		     const unsigned char *in, unsigned int in_n, void *arg)
+static int refuse_protocols(SSL *ssl, int *ret_alert, void *arg)
 {
-	return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*ret_alert = SSL_AD_NO_APPLICATION_PROTOCOL;
+	return SSL_CLIENT_HELLO_ERROR;
 }
 
 enum quirk { NONE, TLS_1_1_ONLY, TLS_1_2_ONLY, TLS_1_3_ONLY, NO_ALPN_OVERLAP, WANTS_CLIENT_CERT };
@@ -201,7 +201,7 @@ static void apply(SSL_CTX *ctx, enum quirk quirk)
 	if (quirk == TLS_1_3_ONLY)
 		check(SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1);
 	if (quirk == NO_ALPN_OVERLAP)
-		SSL_CTX_set_alpn_select_cb(ctx, choose_h2, NULL);
+		SSL_CTX_set_client_hello_cb(ctx, refuse_protocols, NULL);
 	if (quirk == WANTS_CLIENT_CERT)
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 }
