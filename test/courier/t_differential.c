@@ -274,10 +274,14 @@ static int judge(const struct row *row, struct str answer, const struct call *ow
 	return 1;
 }
 
-/* Of those that hold, it decides whether the answer is complete. */
+/* Of those that hold, it decides whether the answer is complete; slow builds get more. */
 static int64_t timeout_ms(const struct play *pl)
 {
-	return pl->manner.holds ? 2500 : 10000;
+	const char *factor = getenv("T_TIMEOUT_FACTOR");
+
+	if (!pl->manner.holds)
+		return 15000;
+	return 4000 * (factor != NULL ? strtol(factor, NULL, 10) : 1);
 }
 
 static void run_all(struct play *plays, size_t n)
@@ -484,12 +488,12 @@ static struct history live_through(struct pair *p, struct courier *courier, cons
 	int done = p->r.done;
 
 	h.first = start(p, courier, method, server_port(s),
-			kind == IS_SILENT_TO_SECOND ? 700 : 10000);
+			kind == IS_SILENT_TO_SECOND ? 700 : 15000);
 	rig_wait(&p->r, done + 1);
 	if (waits)
 		rig_run(&p->r, 20);
 	h.second = start(p, courier, method, server_port(s),
-			 kind == IS_SILENT_TO_SECOND ? 700 : 10000);
+			 kind == IS_SILENT_TO_SECOND ? 700 : 15000);
 	rig_wait(&p->r, done + 2);
 	h.connections = server_connections(s);
 	h.requests = server_requests(s);

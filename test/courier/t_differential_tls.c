@@ -51,6 +51,11 @@ static void cut_head(struct conn *c)
 	send_and_cut(c, STR(OK "X-A: b\r\n"));
 }
 
+static void cut_until_end(struct conn *c)
+{
+	send_and_cut(c, STR(OK "\r\nuntil the end"));
+}
+
 static void cut_at_once(struct conn *c)
 {
 	send_and_cut(c, STR(""));
@@ -176,6 +181,7 @@ static const struct {
 	  "localhost" },
 	{ "properly until the end", GOOD, end_properly, NONE, "localhost" },
 	{ "cut after a whole answer", GOOD, cut_whole, NONE, "localhost" },
+	{ "cut in what only the end ends", GOOD, cut_until_end, NONE, "localhost" },
 	{ "cut in a body", GOOD, cut_half, NONE, "localhost" },
 	{ "cut in chunks", GOOD, cut_chunked, NONE, "localhost" },
 	{ "cut in a head", GOOD, cut_head, NONE, "localhost" },
