@@ -58,6 +58,9 @@ struct tls *tls_open(struct roots *roots)
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				      SSL_MODE_RELEASE_BUFFERS);
+	/* An end without a goodbye is an end: where it comes too early, HTTP tells, and what has no
+	 * length is not worth a second delivery. */
+	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	/* Record and header come with one read. */
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -202,13 +205,11 @@ void tls_explain(struct tls_wire *w, struct failure *f)
 		f->cause = CAUSE_CERTIFICATE;
 	else if (!w->is_up)
 		f->cause = CAUSE_TLS;
-	else if (w->error == 0 || has_reason(w, SSL_R_UNEXPECTED_EOF_WHILE_READING))
+	else if (w->error == 0)
 		f->cause = CAUSE_CLOSED;
 	else
 		f->cause = CAUSE_BROKEN;
-	if (has_reason(w, SSL_R_UNEXPECTED_EOF_WHILE_READING))
-		f->text = "";
-	else if (w->error == 0 && w->os_errno != 0)
+	if (w->error == 0 && w->os_errno != 0)
 		f->text = strerror(w->os_errno);
 }
 

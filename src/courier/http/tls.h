@@ -19,8 +19,8 @@ enum tls_result {
 	TLS_OK,
 	TLS_WANT_READ,
 	TLS_WANT_WRITE,
-	TLS_CLOSED, /* the peer ended it properly */
-	TLS_FAILED, /* broken, or closed without a word: tls_explain */
+	TLS_CLOSED, /* the peer ended it */
+	TLS_FAILED, /* see tls_explain */
 };
 
 struct tls *tls_open(struct roots *roots);
