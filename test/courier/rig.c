@@ -183,6 +183,18 @@ void call_answered(const struct call *c, int status)
 	T_EQ_INT(c->req.outcome.status, status);
 }
 
+struct str call_verdict(const struct call *c)
+{
+	static const char *const open_ended[] = { "no HTTP answer from", "broken answer from",
+						  "the TLS handshake with" };
+	struct str s = c->req.outcome.error;
+
+	for (size_t i = 0; i < countof(open_ended); i++)
+		if (str_starts(s, str_c(open_ended[i])))
+			return str_c(open_ended[i]);
+	return s;
+}
+
 int open_fds(void)
 {
 	DIR *d = opendir("/proc/self/fd");

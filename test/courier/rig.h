@@ -70,6 +70,9 @@ void call_failed(const struct call *c, const char *part);
 /* It has an answer with this status, and no error. */
 void call_answered(const struct call *c, int status);
 
+/* Its error, up to where a client adds words of its own. */
+struct str call_verdict(const struct call *c);
+
 int open_fds(void); /* of this process */
 
 #endif

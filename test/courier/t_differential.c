@@ -215,19 +215,6 @@ static struct call *start(struct pair *p, struct courier *courier, const char *m
 	return c;
 }
 
-/* The sentence, up to where a client adds words of its own. */
-static struct str verdict(const struct call *c)
-{
-	static const char *const open_ended[] = { "no HTTP answer from", "broken answer from",
-						  "the TLS handshake with" };
-	struct str s = c->req.outcome.error;
-
-	for (size_t i = 0; i < countof(open_ended); i++)
-		if (str_starts(s, str_c(open_ended[i])))
-			return str_c(open_ended[i]);
-	return s;
-}
-
 static bool is_same_header(const struct headers *a, const struct headers *b)
 {
 	bool same = a->n == b->n;
@@ -242,7 +229,7 @@ static bool is_same(const struct call *a, const struct call *b)
 	const struct outcome *x = &a->req.outcome, *y = &b->req.outcome;
 
 	return x->status == y->status && x->body_cut == y->body_cut && str_eq(x->body, y->body) &&
-	       is_same_header(&x->header, &y->header) && str_eq(verdict(a), verdict(b));
+	       is_same_header(&x->header, &y->header) && str_eq(call_verdict(a), call_verdict(b));
 }
 
 static void show(const char *who, const struct call *c)
@@ -504,7 +491,7 @@ static struct history live_through(struct pair *p, struct courier *courier, cons
 /* The port is not the same. */
 static bool is_same_sentence(const struct call *a, const struct call *b)
 {
-	struct str x = verdict(a), y = verdict(b);
+	struct str x = call_verdict(a), y = call_verdict(b);
 
 	str_cut(&x, ':');
 	str_cut(&y, ':');

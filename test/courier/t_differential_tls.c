@@ -223,25 +223,12 @@ static struct call *get(struct rig *r, struct courier *courier, const char *host
 	return c;
 }
 
-/* Up to where each adds words of its own. */
-static struct str verdict(const struct call *c)
-{
-	static const char *const open_ended[] = { "the TLS handshake with", "no HTTP answer from",
-						  "broken answer from" };
-	struct str s = c->req.outcome.error;
-
-	for (size_t i = 0; i < countof(open_ended); i++)
-		if (str_starts(s, str_c(open_ended[i])))
-			return str_c(open_ended[i]);
-	return s;
-}
-
 static void compare(const char *name, const struct call *own, const struct call *curl)
 {
 	const struct outcome *a = &own->req.outcome, *b = &curl->req.outcome;
 
 	if (a->status == b->status && str_eq(a->body, b->body) &&
-	    str_eq(verdict(own), verdict(curl)))
+	    str_eq(call_verdict(own), call_verdict(curl)))
 		return;
 	T_FAIL("%s:\n  own : %d \"%.*s\"\n  curl: %d \"%.*s\"", name, (int)a->status,
 	       STR_FMT(a->error), (int)b->status, STR_FMT(b->error));
