@@ -136,6 +136,10 @@ static bool check_server_values(struct conf *c, char ret_error[256])
 			 c->command == CONF_DEV ? " (log-port is port + 1 unless given)" : "");
 		return false;
 	}
+	if (strcmp(c->courier, "own") != 0 && strcmp(c->courier, "curl") != 0) {
+		snprintf(ret_error, 256, "-courier must be own or curl");
+		return false;
+	}
 	if (c->deliveries < 1 || c->deliveries > 100000 || c->memory_mb < 1 ||
 	    c->memory_mb > 1024 * 1024) {
 		snprintf(ret_error, 256, "-deliveries must be 1 to 100000, -memory 1 to 1048576");

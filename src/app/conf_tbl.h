@@ -30,6 +30,8 @@
 	  "trusted roots for https (PEM; default: the system's)")                                                     \
 	X(BOOL, allow_private, "allow-private", ON("QSTASH_ALLOW_PRIVATE", "true"), ON("QSTASH_ALLOW_PRIVATE", "false"), OFF, \
 	  "deliver to loopback and private addresses")                                                                \
+	X(TEXT, courier, "courier", ON("QSTASH_COURIER", "own"), ON("QSTASH_COURIER", "own"), OFF,                    \
+	  "HTTP client that delivers: own, or curl (libcurl)")                                                        \
 	X(TEXT, region, "region", ON("QSTASH_DEV_REGION", ""), ON("QSTASH_REGION", ""), OFF,                          \
 	  "value of the Upstash-Region header of deliveries")                                                         \
 	X(INT,  grace_s, "grace", ON("QSTASH_GRACE", "5"), ON("QSTASH_GRACE", "30"), OFF,                             \

@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "courier/curl/curl_courier.h"
+#include "courier/http/http_courier.h"
 #include "engine/engine.h"
 #include "logs/logs.h"
 #include "net/httpd.h"
@@ -168,13 +169,14 @@ static bool open_logs(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 
 static bool open_courier(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
-	s->courier =
-		curl_courier_open(s->loop,
-				  &(struct curl_courier_settings){
-					  .guard = { .allow_private = s->conf->allow_private },
-					  .ca_file = *s->conf->ca_file ? s->conf->ca_file : NULL,
-				  },
-				  ret_error);
+	const struct courier_settings set = {
+		.guard = { .allow_private = s->conf->allow_private },
+		.ca_file = *s->conf->ca_file ? s->conf->ca_file : NULL,
+	};
+
+	s->courier = strcmp(s->conf->courier, "curl") == 0
+			     ? curl_courier_open(s->loop, &set, ret_error)
+			     : http_courier_open(s->loop, &set, ret_error);
 	return s->courier != NULL;
 }
 

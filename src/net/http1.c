@@ -37,9 +37,12 @@ struct framing {
 };
 
 struct parser {
-	const char *p;   /* next byte */
-	const char *end; /* after the empty line */
+	const char *p;    /* next byte */
+	const char *stop; /* the empty line */
+	const char *end;  /* after it */
 	struct http1_head *head;
+	bool is_tolerant; /* of a response, see http1.h */
+	bool is_odd;      /* something had to be tolerated */
 	struct framing f;
 	struct http1_refusal refusal;
 };
@@ -65,20 +68,24 @@ static enum http1_result find_end(struct parser *ps, struct str in, size_t lead,
 	const char *before = pos > lead ? memrchr(in.p + lead, '\n', pos - lead) : NULL;
 	size_t line = before ? (size_t)(before + 1 - in.p) : lead;
 	const char *lf;
+	bool has_cr;
 
 	while (pos < n && (lf = memchr(in.p + pos, '\n', n - pos)) != NULL) {
 		size_t at = (size_t)(lf - in.p);
 
 		if (at - line > HTTP1_LINE_MAX)
 			break;
-		if (at == line || lf[-1] != '\r') {
+		has_cr = at > line && lf[-1] == '\r';
+		if (!has_cr && !ps->is_tolerant) {
 			refuse(ps, 400, "a line must end in CR LF");
 			return HTTP1_REFUSED;
 		}
 		pos = at + 1;
-		if (at - line == 1) {
+		if (at - line == has_cr) {
 			ps->p = in.p + lead;
+			ps->stop = in.p + line;
 			ps->end = in.p + pos;
+			ps->is_odd = !has_cr;
 			return HTTP1_DONE;
 		}
 		line = pos;
@@ -147,6 +154,11 @@ static struct str take_value(struct parser *ps)
 
 static bool take_line_end(struct parser *ps, const char *why)
 {
+	if (ps->is_tolerant && ps->p[0] == '\n') {
+		ps->is_odd = true;
+		ps->p++;
+		return true;
+	}
 	if (ps->p[0] != '\r' || ps->p[1] != '\n')
 		return refuse(ps, 400, why);
 	ps->p += 2;
@@ -235,10 +247,13 @@ static bool take_status_line(struct parser *ps)
 
 static bool read_length(struct parser *ps, struct str value)
 {
-	if (ps->f.lengths++)
-		return refuse(ps, 400, "there are two Content-Length fields");
-	if (!str_u64(value, &ps->f.length))
+	uint64_t length;
+
+	if (!str_u64(value, &length))
 		return refuse(ps, 400, "Content-Length must be one decimal number");
+	if (ps->f.lengths++ && !(ps->is_tolerant && length == ps->f.length))
+		return refuse(ps, 400, "there are two Content-Length fields");
+	ps->f.length = length;
 	return true;
 }
 
@@ -246,6 +261,9 @@ static bool read_coding(struct parser *ps, struct str value)
 {
 	size_t last = value.n;
 
+	/* What it meant, before it was abolished, is: no coding. */
+	if (ps->is_tolerant && str_ieq(value, STR("identity")))
+		return true;
 	if (ps->f.codings++)
 		return refuse(ps, 400, "there are two Transfer-Encoding fields");
 	if (str_ieq(value, STR("chunked")))
@@ -254,7 +272,7 @@ static bool read_coding(struct parser *ps, struct str value)
 		last--;
 	if (last > 0 && str_ieq(str_trim(str_from(value, last)), STR("chunked")))
 		return refuse(ps, 501, "no transfer coding but chunked is supported");
-	return refuse(ps, 400, "Transfer-Encoding must be chunked");
+	return refuse(ps, ps->is_tolerant ? 501 : 400, "Transfer-Encoding must be chunked");
 }
 
 static bool read_host(struct parser *ps, struct str value)
@@ -320,6 +338,45 @@ static bool read_framing(struct parser *ps, const struct http1_field *field)
 	return true;
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* In a value that has line ends in it. */
+static bool is_between_words(char c)
+{
+	return is_blank(c) || c == '\r' || c == '\n';
+}
+
+static void skip_blanks(struct parser *ps)
+{
+	while (is_blank(*ps->p))
+		ps->p++;
+}
+
+/* The value and the end of its line. Lines that begin with a blank go on with it. */
+static bool take_value_lines(struct parser *ps, struct str *value)
+{
+	static const char why[] = "a header value must have no control bytes";
+
+	skip_blanks(ps);
+	*value = take_value(ps);
+	if (!take_line_end(ps, why))
+		return false;
+	while (ps->is_tolerant && is_blank(*ps->p)) {
+		struct str more = take_value(ps);
+
+		if (!take_line_end(ps, why))
+			return false;
+		ps->is_odd = ps->head->has_folds = true;
+		value->n = (size_t)(more.p + more.n - value->p);
+	}
+	while (value->n > 0 && is_between_words(value->p[value->n - 1]))
+		value->n--;
+	return true;
+}
+
 static bool take_field(struct parser *ps)
 {
 	struct http1_head *head = ps->head;
@@ -327,21 +384,19 @@ static bool take_field(struct parser *ps)
 
 	if (head->fields == HTTP1_FIELDS_MAX)
 		return refuse(ps, 431, "there are too many header fields");
-	if (*ps->p == ' ' || *ps->p == '\t')
+	if (is_blank(*ps->p))
 		return refuse(ps, 400, "a header line must not start with a space");
 	field->name = take(ps, TOKEN);
+	if (ps->is_tolerant && is_blank(*ps->p)) {
+		ps->is_odd = true;
+		skip_blanks(ps);
+	}
 	if (field->name.n == 0 || *ps->p != ':')
 		return refuse(ps, 400,
 			      "a header name must be a word, directly followed by a colon");
 	ps->p++;
-	while (*ps->p == ' ' || *ps->p == '\t')
-		ps->p++;
-	field->value = take_value(ps);
-	if (!take_line_end(ps, "a header value must have no control bytes"))
+	if (!take_value_lines(ps, &field->value))
 		return false;
-	while (field->value.n > 0 && (field->value.p[field->value.n - 1] == ' ' ||
-				      field->value.p[field->value.n - 1] == '\t'))
-		field->value.n--;
 	head->fields++;
 	return read_framing(ps, field);
 }
@@ -349,10 +404,11 @@ static bool take_field(struct parser *ps)
 static bool take_fields(struct parser *ps)
 {
 	ps->head->fields = 0;
-	while (ps->p < ps->end - 2)
+	ps->head->has_folds = false;
+	while (ps->p < ps->stop)
 		if (!take_field(ps))
 			return false;
-	check(ps->p == ps->end - 2);
+	check(ps->p == ps->stop);
 	return true;
 }
 
@@ -362,13 +418,17 @@ static bool decide_framing(struct parser *ps, enum http1_body without)
 	struct http1_head *head = ps->head;
 	struct framing *f = &ps->f;
 
-	if (f->codings && f->lengths)
-		return refuse(ps, 400, "Content-Length and Transfer-Encoding exclude each other");
-	if (f->codings && head->minor == 0)
-		return refuse(ps, 400, "Transfer-Encoding needs HTTP/1.1");
+	if (f->codings && (f->lengths || head->minor == 0)) {
+		if (!ps->is_tolerant)
+			return refuse(ps, 400,
+				      f->lengths ? "Content-Length and Transfer-Encoding exclude "
+						   "each other"
+						 : "Transfer-Encoding needs HTTP/1.1");
+		ps->is_odd = true;
+	}
 	head->body = f->codings ? HTTP1_BODY_CHUNKED : f->lengths ? HTTP1_BODY_LENGTH : without;
 	head->body_bytes = f->length;
-	head->keep_alive = !f->close && (head->minor == 1 || f->keep_alive);
+	head->keep_alive = !f->close && (head->minor == 1 || f->keep_alive) && !ps->is_odd;
 	head->expects_continue = false;
 	return true;
 }
@@ -447,7 +507,7 @@ enum http1_result http1_request_head(struct str in, size_t *scan, struct http1_h
 enum http1_result http1_response_head(struct str in, size_t *scan, struct http1_head *head,
 				      size_t *ret_bytes, struct http1_refusal *ret_refusal)
 {
-	struct parser ps = { .head = head };
+	struct parser ps = { .head = head, .is_tolerant = true };
 	enum http1_result r = find_head(&ps, in, 0, scan);
 
 	if (r == HTTP1_DONE && !parse_response(&ps))
@@ -474,6 +534,25 @@ void http1_head_move(struct http1_head *head, const char *from, const char *to)
 	}
 }
 
+size_t http1_unfold(char *value, size_t n)
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (value[i] != '\r' && value[i] != '\n') {
+			value[out++] = value[i];
+			continue;
+		}
+		while (out > 0 && is_blank(value[out - 1]))
+			out--;
+		while (i + 1 < n && is_between_words(value[i + 1]))
+			i++;
+		if (out > 0)
+			value[out++] = ' ';
+	}
+	return out;
+}
+
 struct str http1_field_get(const struct http1_head *head, struct str name)
 {
 	for (size_t i = 0; i < head->fields; i++)
@@ -498,38 +577,4 @@ bool http1_is_token(struct str s)
 bool http1_is_value(struct str s)
 {
 	return is_all(s, VALUE);
-}
-
-/* clang-format off */
-static const struct {
-	int status;
-	const char *reason;
-} reasons[] = {
-	{ 100, "Continue" }, { 101, "Switching Protocols" }, { 102, "Processing" },
-	{ 103, "Early Hints" }, { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" },
-	{ 203, "Non-Authoritative Information" }, { 204, "No Content" }, { 205, "Reset Content" },
-	{ 206, "Partial Content" }, { 300, "Multiple Choices" }, { 301, "Moved Permanently" },
-	{ 302, "Found" }, { 303, "See Other" }, { 304, "Not Modified" },
-	{ 307, "Temporary Redirect" }, { 308, "Permanent Redirect" }, { 400, "Bad Request" },
-	{ 401, "Unauthorized" }, { 402, "Payment Required" }, { 403, "Forbidden" },
-	{ 404, "Not Found" }, { 405, "Method Not Allowed" }, { 406, "Not Acceptable" },
-	{ 407, "Proxy Authentication Required" }, { 408, "Request Timeout" }, { 409, "Conflict" },
-	{ 410, "Gone" }, { 411, "Length Required" }, { 412, "Precondition Failed" },
-	{ 413, "Content Too Large" }, { 414, "URI Too Long" }, { 415, "Unsupported Media Type" },
-	{ 416, "Range Not Satisfiable" }, { 417, "Expectation Failed" },
-	{ 421, "Misdirected Request" }, { 422, "Unprocessable Content" }, { 425, "Too Early" },
-	{ 426, "Upgrade Required" }, { 428, "Precondition Required" },
-	{ 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
-	{ 500, "Internal Server Error" }, { 501, "Not Implemented" }, { 502, "Bad Gateway" },
-	{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
-	{ 505, "HTTP Version Not Supported" }, { 507, "Insufficient Storage" },
-};
-/* clang-format on */
-
-const char *http1_reason(int status)
-{
-	for (size_t i = 0; i < countof(reasons); i++)
-		if (reasons[i].status == status)
-			return reasons[i].reason;
-	return "Unknown";
 }

@@ -8,6 +8,12 @@
  * closed. Stricter than RFC 9112 where it lets a recipient choose: equal Content-Lengths, LF alone,
  * obs-fold, and any coding but chunked are refused.
  *
+ * Responses are read with more patience, since what old or hand-made servers answer is still an
+ * answer: LF alone, obs-fold, blanks before the colon, equal Content-Lengths, Transfer-Encoding
+ * beside a Content-Length (which it overrides) or in HTTP/1.0, and the coding "identity" are taken.
+ * Except for the last and for equal lengths, keep_alive is then false: nothing after such a response
+ * is believed.
+ *
  * Strings it hands out point into the head buffer that the caller owns (see http1_request_head).
  */
 #ifndef NET_HTTP1_H
@@ -27,7 +33,7 @@ enum {
 
 struct http1_field {
 	struct str name;  /* as sent */
-	struct str value; /* trimmed */
+	struct str value; /* trimmed; see has_folds */
 };
 
 /* How the body's end is found. */
@@ -41,6 +47,7 @@ struct http1_head {
 	int status;        /* responses */
 	struct http1_field field[HTTP1_FIELDS_MAX];
 	size_t fields;
+	bool has_folds; /* responses: some values have line ends in them, see http1_unfold */
 	enum http1_body body;
 	uint64_t body_bytes; /* when body == HTTP1_BODY_LENGTH */
 	bool keep_alive;     /* by version and Connection; false when only closing ends the body */
@@ -54,7 +61,9 @@ enum http1_result {
 };
 
 struct http1_refusal {
-	int status;      /* requests: the HTTP status to answer (400, 414, 417, 431, 501, 505) */
+	/* Requests: the HTTP status to answer (400, 414, 417, 431, 501, 505). Responses: 431 when a
+	 * limit was passed, 501 for a transfer coding, else of no meaning. */
+	int status;
 	const char *why; /* a constant sentence */
 };
 
@@ -78,6 +87,10 @@ must_use enum http1_result http1_response_head(struct str in, size_t *scan, stru
 /* For an owner who copied the head's bytes: makes every string that points into the bytes at `from`
  * point to the same place in the copy at `to`. The method of a response is left alone. */
 void http1_head_move(struct http1_head *head, const char *from, const char *to);
+
+/* A response with has_folds: in the owner's copy of the head, makes one space of each line end in the
+ * value and the blanks around it. Returns what is then the value's length. */
+size_t http1_unfold(char *value, size_t n);
 
 /* Value of the first field with that name (any case); STR_NULL with p == NULL when absent. */
 struct str http1_field_get(const struct http1_head *head, struct str name);

@@ -26,7 +26,7 @@ static void feed_body(struct answer *a, struct str s, size_t piece_n, int64_t to
 	while (s.n > 0) {
 		struct str piece = str_sub(s, 0, piece_n);
 
-		if (!answer_body(a, piece, total))
+		if (!body_add(&a->body, piece, total))
 			return;
 		s = str_from(s, piece.n);
 	}
@@ -35,8 +35,8 @@ static void feed_body(struct answer *a, struct str s, size_t piece_n, int64_t to
 static void judge(const struct answer *a)
 {
 	check(a->header.n <= ANSWER_FIELDS_MAX);
-	check(a->body_n <= a->body_max && a->body_n <= a->body_cap);
-	check(!a->body_cut || a->body_n == a->body_max);
+	check(a->body.n <= a->body.max && a->body.n <= a->body.cap);
+	check(!a->body.is_cut || a->body.n == a->body.max);
 	check(a->arena->bytes < 16 << 20);
 	check(!answer_is_whole(a) || a->head_done);
 	for (size_t i = 0; i < a->header.n; i++) {

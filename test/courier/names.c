@@ -70,7 +70,12 @@ static int resolve_test_name(getaddrinfo_fn *real, struct str name, const char *
 		first = "127.0.0.1";
 	else if (str_eq(name, STR("meta.test")) || str_eq(name, STR("mixed.test")))
 		first = "169.254.169.254";
-	if (str_eq(name, STR("mixed.test")))
+	else if (str_eq(name, STR("two.test")))
+		first = "127.0.0.2";
+	else if (str_eq(name, STR("six.test")))
+		first = "::1";
+	if (str_eq(name, STR("mixed.test")) || str_eq(name, STR("two.test")) ||
+	    str_eq(name, STR("six.test")))
 		second = "127.0.0.1";
 	if (first == NULL)
 		return EAI_NONAME;

@@ -5,6 +5,8 @@
  *	here.test                  127.0.0.1
  *	meta.test                  169.254.169.254
  *	mixed.test                 169.254.169.254, then 127.0.0.1
+ *	two.test                   127.0.0.2, then 127.0.0.1
+ *	six.test                   ::1, then 127.0.0.1
  *	slow…test                  nothing, and only once names_release was called
  *	whatever else .test        no such host
  */

@@ -11,11 +11,11 @@
 
 enum { CEILING_MS = 20000, HEADERS_MAX = 64 };
 
-struct curl_courier_settings rig_settings(void)
+struct courier_settings rig_settings(void)
 {
 	/* No roots: loading the system's takes longer than most tests. */
 	setenv("SSL_CERT_FILE", "/dev/null", 1);
-	return (struct curl_courier_settings){ .guard = { .allow_private = true } };
+	return (struct courier_settings){ .guard = { .allow_private = true } };
 }
 
 static int64_t on_turn(void *arg, int64_t wall_ms, int64_t mono_ms)
@@ -27,14 +27,14 @@ static int64_t on_turn(void *arg, int64_t wall_ms, int64_t mono_ms)
 	return mono_ms + r->end_ms - t_now_ms();
 }
 
-void rig_open(struct rig *r, struct curl_courier_settings settings)
+void rig_open(struct rig *r, struct courier_settings settings)
 {
 	char error[200] = "";
 
 	*r = (struct rig){ .loop = loop_new() };
 	T_CHECK(r->loop != NULL);
 	loop_on_turn(r->loop, on_turn, r);
-	r->courier = curl_courier_open(r->loop, &settings, error);
+	r->courier = rig_courier(r->loop, &settings, error);
 	if (r->courier == NULL)
 		T_FAIL("no courier: %s", error);
 }
@@ -181,6 +181,18 @@ void call_answered(const struct call *c, int status)
 {
 	T_EQ_STR(c->req.outcome.error, "");
 	T_EQ_INT(c->req.outcome.status, status);
+}
+
+struct str call_verdict(const struct call *c)
+{
+	static const char *const open_ended[] = { "no HTTP answer from", "broken answer from",
+						  "the TLS handshake with" };
+	struct str s = c->req.outcome.error;
+
+	for (size_t i = 0; i < countof(open_ended); i++)
+		if (str_starts(s, str_c(open_ended[i])))
+			return str_c(open_ended[i]);
+	return s;
 }
 
 int open_fds(void)

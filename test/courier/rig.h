@@ -1,11 +1,14 @@
 /* rig.h - a courier on a loop, driven from the test's own thread.
+ *
+ * The backend is the one that the program is linked with: rig_curl.c or rig_http.c. The same tests
+ * run on both; where their answers differ, a test asks rig_is_curl and says why.
  */
 #ifndef TEST_COURIER_RIG_H
 #define TEST_COURIER_RIG_H
 
 #include "base/compiler.h"
 #include "courier/courier.h"
-#include "courier/curl/curl_courier.h"
+#include "courier/settings.h"
 #include "net/loop.h"
 
 struct rig {
@@ -24,9 +27,14 @@ struct call {
 	void (*then)(struct call *c); /* called from `done`; NULL = nothing */
 };
 
+extern const bool rig_is_curl;
+/* Opens the backend, as its own open function does. */
+struct courier *rig_courier(struct loop *loop, const struct courier_settings *settings,
+			    char ret_error[200]);
+
 /* The usual settings: private addresses allowed. */
-struct curl_courier_settings rig_settings(void);
-void rig_open(struct rig *r, struct curl_courier_settings settings);
+struct courier_settings rig_settings(void);
+void rig_open(struct rig *r, struct courier_settings settings);
 void rig_close(struct rig *r);
 
 /* A call to http://127.0.0.1:port/path, 10 s, 1 MB; fields may be changed before call_send. The
@@ -61,6 +69,9 @@ bool has_text(struct str s, const char *part);
 void call_failed(const struct call *c, const char *part);
 /* It has an answer with this status, and no error. */
 void call_answered(const struct call *c, int status);
+
+/* Its error, up to where a client adds words of its own. */
+struct str call_verdict(const struct call *c);
 
 int open_fds(void); /* of this process */
 

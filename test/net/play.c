@@ -38,6 +38,20 @@ static void write_body_kind(struct buf *out, const struct http1_head *head)
 	}
 }
 
+static void write_value(struct buf *out, const struct http1_head *head, struct str value)
+{
+	char *copy = xmalloc(value.n + 1);
+
+	if (value.n > 0)
+		memcpy(copy, value.p, value.n);
+	if (head->is_response && head->has_folds)
+		value.n = http1_unfold(copy, value.n);
+	value.p = copy;
+	check(http1_is_value(value) && value.n == str_trim(value).n);
+	buf_add(out, value);
+	free(copy);
+}
+
 static void write_head(struct player *pl)
 {
 	const struct http1_head *head = &pl->head;
@@ -56,10 +70,10 @@ static void write_head(struct player *pl)
 	buf_fmt(out, "%s%s\n", head->keep_alive ? "" : " close",
 		head->expects_continue ? " continue" : "");
 	for (size_t i = 0; i < head->fields; i++) {
-		check(http1_is_token(head->field[i].name) && http1_is_value(head->field[i].value));
+		check(http1_is_token(head->field[i].name));
 		buf_add(out, head->field[i].name);
 		buf_byte(out, '=');
-		buf_add(out, head->field[i].value);
+		write_value(out, head, head->field[i].value);
 		buf_byte(out, '\n');
 	}
 }

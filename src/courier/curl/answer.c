@@ -4,11 +4,12 @@
 
 #include "base/check.h"
 
-enum { FIELDS_CAP_FIRST = 16, BODY_CAP_FIRST = 16 * 1024 };
+enum { FIELDS_CAP_FIRST = 16 };
 
 void answer_init(struct answer *a, struct arena *arena, size_t body_max)
 {
-	*a = (struct answer){ .arena = arena, .body_max = body_max };
+	*a = (struct answer){ .arena = arena };
+	body_init(&a->body, arena, body_max);
 }
 
 static bool break_off(struct answer *a, const char *why)
@@ -111,7 +112,7 @@ bool answer_is_whole(const struct answer *a)
 		return false;
 	if (a->status == 204 || a->status == 304)
 		return true;
-	return str_u64(length, &n) && a->body_n == n;
+	return str_u64(length, &n) && a->body.n == n;
 }
 
 bool answer_head_line(struct answer *a, struct str line)
@@ -134,41 +135,4 @@ bool answer_head_line(struct answer *a, struct str line)
 	if (line.p[0] == ' ' || line.p[0] == '\t')
 		return continue_field(a, line);
 	return add_field(a, line);
-}
-
-/* Makes room for `n` more bytes. What is declared is allocated at once while it is small; beyond
- * that memory follows what really arrives, since a declaration costs the sender nothing. */
-static void grow_body(struct answer *a, size_t n, int64_t total)
-{
-	size_t cap = a->body_cap * 2;
-
-	if (a->body_cap - a->body_n >= n)
-		return;
-	if (cap < BODY_CAP_FIRST)
-		cap = BODY_CAP_FIRST;
-	if (cap < a->body_n + n)
-		cap = a->body_n + n;
-	if (total >= 0 && (uint64_t)total < cap)
-		cap = (size_t)total;
-	if (cap > a->body_max)
-		cap = a->body_max;
-	if (cap < a->body_n + n)
-		cap = a->body_n + n;
-	a->body = arena_grow(a->arena, a->body, a->body_n, cap);
-	a->body_cap = cap;
-}
-
-bool answer_body(struct answer *a, struct str piece, int64_t total)
-{
-	size_t room = a->body_max - a->body_n;
-	struct str kept = str_sub(piece, 0, room);
-
-	check(a->body_n <= a->body_max);
-	if (kept.n > 0) {
-		grow_body(a, kept.n, total);
-		memcpy(a->body + a->body_n, kept.p, kept.n);
-		a->body_n += kept.n;
-	}
-	a->body_cut = piece.n > room;
-	return !a->body_cut;
 }

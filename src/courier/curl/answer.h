@@ -1,8 +1,7 @@
 /* answer.h - gathers a destination's answer into the request's arena, within limits.
  *
  * libcurl hands over header lines and pieces of the body; this is where hostile ones end: too many
- * or too long headers break the answer off, a body is kept up to its limit and then read no
- * further.
+ * or too long headers break the answer off. The body is body.h's.
  */
 #ifndef COURIER_CURL_ANSWER_H
 #define COURIER_CURL_ANSWER_H
@@ -11,6 +10,7 @@
 #include "base/compiler.h"
 #include "base/str.h"
 #include "core/msg.h"
+#include "courier/body.h"
 
 enum {
 	ANSWER_HEAD_BYTES_MAX = 64 * 1024, /* of all heads, interim ones too, and trailers */
@@ -28,9 +28,7 @@ struct answer {
 	int status;          /* of this head; 0 when its first line has none */
 	bool ends_with_head; /* set by the caller: no body is to be waited for */
 	bool is_complete;    /* nothing more is read, whatever libcurl still means to do */
-	char *body;
-	size_t body_n, body_cap, body_max;
-	bool body_cut;      /* there was more than body_max */
+	struct body body;
 	const char *broken; /* why it is read no further, a part of a sentence; NULL = fine */
 };
 
@@ -38,10 +36,6 @@ void answer_init(struct answer *a, struct arena *arena, size_t body_max);
 /* One header line with its line end, or a status line, or the empty line. False when nothing more
  * should be read: `broken` then says why, or is_complete is true. */
 must_use bool answer_head_line(struct answer *a, struct str line);
-/* A piece of the body. `total` is the declared length of all of it, -1 when unknown. False when the
- * limit is reached and nothing more should be read; `body_cut` is then true. */
-must_use bool answer_body(struct answer *a, struct str piece, int64_t total);
-
 /* An interim answer (1xx) is followed by another. */
 bool answer_is_interim(const struct answer *a);
 /* The head is there, and as much of the body as it declares; false when it declares nothing. */

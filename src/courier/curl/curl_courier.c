@@ -12,14 +12,11 @@
 #include "courier/curl/easy.h"
 #include "courier/curl/lane.h"
 #include "courier/curl/outgoing.h"
-#include "courier/curl/roots.h"
 #include "courier/curl/sockets.h"
+#include "courier/roots.h"
 #include "net/loop.h"
 
 enum {
-	CONNECTIONS_DEFAULT = 4096,
-	HOST_CONNECTIONS_DEFAULT = 512,
-	CONNECT_TIMEOUT_DEFAULT_MS = 10 * 1000,
 	LANE_CONNECTIONS_MIN = 64, /* fewer in a lane would make many small caches of connections */
 	LANE_DEST_MIN = 32,
 	POOL_MAX = 1024, /* handles kept for reuse */
@@ -189,9 +186,9 @@ static void collect(struct curl_courier *c)
 
 static void expire_waiting(struct curl_courier *c, struct exchange *x)
 {
-	struct failure f = { .code = CURLE_OPERATION_TIMEDOUT,
+	struct failure f = { .cause = CAUSE_TIME,
 			     .dest = x->dest->name,
-			     .curl_text = "",
+			     .text = "",
 			     .phase = PHASE_QUEUED,
 			     .limit_ms = x->req->timeout_ms };
 
@@ -359,13 +356,13 @@ static void close_courier(struct courier *base)
 	uv_close((uv_handle_t *)(void *)&c->poll, on_poll_closed);
 }
 
-static struct dispatch_limits limits_of(const struct curl_courier_settings *set)
+static struct dispatch_limits limits_of(const struct courier_settings *set)
 {
 	struct dispatch_limits l = {
 		.running_max =
-			set->connections_max > 0 ? set->connections_max : CONNECTIONS_DEFAULT,
+			set->connections_max > 0 ? set->connections_max : SETTINGS_CONNECTIONS,
 		.dest_running_max = set->host_connections_max > 0 ? set->host_connections_max
-								  : HOST_CONNECTIONS_DEFAULT,
+								  : SETTINGS_HOST_CONNECTIONS,
 	};
 
 	l.lanes = l.running_max / LANE_CONNECTIONS_MIN;
@@ -413,14 +410,13 @@ static void watch_loop(struct curl_courier *c)
 	loop_on_flush(c->loop, on_flush, c);
 }
 
-static void set_up(struct curl_courier *c, const struct curl_courier_settings *set,
-		   struct roots *roots)
+static void set_up(struct curl_courier *c, const struct courier_settings *set, struct roots *roots)
 {
 	static const struct courier_ops ops = { send_request, cancel_request, close_courier };
 
 	c->courier.ops = &ops;
 	c->connect_timeout_ms =
-		set->connect_timeout_ms > 0 ? set->connect_timeout_ms : CONNECT_TIMEOUT_DEFAULT_MS;
+		set->connect_timeout_ms > 0 ? set->connect_timeout_ms : SETTINGS_CONNECT_TIMEOUT_MS;
 	c->env = (struct easy_env){ .guard = set->guard,
 				    .roots = roots,
 				    .sockets = &c->sockets,
@@ -433,7 +429,7 @@ static void set_up(struct curl_courier *c, const struct curl_courier_settings *s
 	list_init(&c->pool);
 }
 
-struct courier *curl_courier_open(struct loop *loop, const struct curl_courier_settings *settings,
+struct courier *curl_courier_open(struct loop *loop, const struct courier_settings *settings,
 				  char ret_error[200])
 {
 	struct curl_courier *c;

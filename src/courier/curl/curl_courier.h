@@ -21,23 +21,14 @@
 
 #include "base/compiler.h"
 #include "courier/courier.h"
-#include "courier/guard.h"
+#include "courier/settings.h"
 
 struct loop;
-
-struct curl_courier_settings {
-	struct guard guard;
-	/* PEM file of trusted roots; NULL = where OpenSSL looks (SSL_CERT_FILE, the system's). */
-	const char *ca_file;
-	int connections_max;        /* open at once in all; 0 = 4,096 */
-	int host_connections_max;   /* to one host; 0 = 512 */
-	int64_t connect_timeout_ms; /* 0 = 10,000; never longer than the request's own */
-};
 
 /* NULL with a one-line reason when the settings cannot work (a CA file that cannot be read). The
  * process must ignore SIGPIPE from then on; this call sees to it. */
 must_use struct courier *curl_courier_open(struct loop *loop,
-					   const struct curl_courier_settings *settings,
+					   const struct courier_settings *settings,
 					   char ret_error[200]);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "courier/request.h"
 
 /* As long as libcurl keeps a resolved name. */
 enum { WARM_MS = 60 * 1000, IDLE_DESTS_MAX = 1024 };
@@ -14,7 +15,7 @@ void dispatch_init(struct dispatch *q, struct dispatch_limits limits)
 	check(limits.lanes * limits.lane_running_max >= limits.running_max);
 	*q = (struct dispatch){ .limits = limits };
 	map_init(&q->dests, (uint64_t)(uintptr_t)q);
-	buf_init(&q->key, TARGET_BYTES_MAX + 8);
+	buf_init(&q->key, REQUEST_URL_BYTES_MAX + 8);
 	list_init(&q->ready);
 	list_init(&q->cold);
 	list_init(&q->idle);
@@ -148,7 +149,7 @@ struct target *dispatch_target(struct dispatch *q, struct str text, struct dest 
 	struct dest *d = NULL;
 	struct target *u;
 
-	if (is_http(text) && text.n <= TARGET_BYTES_MAX)
+	if (is_http(text) && text.n <= REQUEST_URL_BYTES_MAX)
 		d = map_get(&q->dests, key_of(q, text));
 	if (d == NULL || d->target == NULL || !str_eq(d->target->text, text)) {
 		u = target_new(text, ret_why);

@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "courier/curl/causes.h"
 #include "courier/curl/dispatch.h"
-#include "courier/curl/roots.h"
 #include "courier/curl/sockets.h"
 #include "courier/curl/target.h"
+#include "courier/request.h"
+#include "courier/roots.h"
 
 enum {
 	READ_BYTES = 16 * 1024,  /* libcurl's buffer of a running request */
@@ -103,7 +105,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	bool goes_on;
 
 	curl_easy_getinfo(e->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &total);
-	goes_on = answer_body(&e->x->answer, str_n(p, size * n), total) && !ends_early(e);
+	goes_on = body_add(&e->x->answer.body, str_n(p, size * n), total) && !ends_early(e);
 	return goes_on ? size * n : 0;
 }
 
@@ -183,8 +185,7 @@ static bool is_head(const struct courier_req *req)
 
 static enum easy_shape shape_of(const struct courier_req *req)
 {
-	if (req->body.n > 0 || str_eq(req->method, STR("POST")) ||
-	    str_eq(req->method, STR("PUT")) || str_eq(req->method, STR("PATCH")))
+	if (req->body.n > 0 || request_expects_body(req->method))
 		return EASY_BODY;
 	return is_head(req) ? EASY_HEAD : EASY_NO_BODY;
 }
@@ -302,20 +303,18 @@ static void judge_failure(struct easy *e, CURLcode code, int64_t limit_ms, long 
 {
 	struct exchange *x = e->x;
 	struct failure f = {
-		.code = code,
 		.dest = x->dest->name,
 		.address = numeric(&x->req->arena, &e->tried),
 		.refused = e->refused,
-		.broken = x->answer.broken,
-		.curl_text = e->text,
 		.phase = easy_phase(e),
 		.limit_ms = limit_ms,
 		.status = status,
-		.body_bytes = x->answer.body_n,
+		.body_bytes = x->answer.body.n,
 	};
 
 	curl_easy_getinfo(e->curl, CURLINFO_OS_ERRNO, &f.os_errno);
 	curl_easy_getinfo(e->curl, CURLINFO_SSL_VERIFYRESULT, &f.verify_result);
+	causes_set(&f, code, e->text, x->answer.broken);
 	x->req->outcome.error = words_for(&x->req->arena, &f);
 }
 
@@ -331,7 +330,7 @@ static bool is_complete(const struct easy *e, CURLcode code)
 {
 	const struct answer *a = &e->x->answer;
 
-	if (a->body_cut || a->is_complete)
+	if (a->body.is_cut || a->is_complete)
 		return true;
 	/* A connection that ends within the head, or after an interim answer, is no error to it. */
 	if (!a->head_done || answer_is_interim(a))
@@ -371,6 +370,6 @@ void easy_judge(struct easy *e, CURLcode code, int64_t limit_ms)
 	}
 	o->status = status;
 	o->header = a->header;
-	o->body = str_n(a->body, a->body_n);
-	o->body_cut = a->body_cut;
+	o->body = body_str(&a->body);
+	o->body_cut = a->body.is_cut;
 }

@@ -12,8 +12,8 @@
 
 #include "base/list.h"
 #include "courier/curl/exchange.h"
-#include "courier/curl/words.h"
 #include "courier/guard.h"
+#include "courier/words.h"
 
 struct dispatch;
 struct roots;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "courier/request.h"
 
 static struct target *allocate(struct str text)
 {
@@ -20,29 +21,13 @@ static struct target *allocate(struct str text)
 	return u;
 }
 
-static const char *refusal(struct str text)
-{
-	size_t host_at = str_istarts(text, STR("https://")) ? 8 : 7;
-
-	if (host_at == 7 && !str_istarts(text, STR("http://")))
-		return "it does not begin with http:// or https://";
-	/* libcurl would skip the slash and take what follows for the host. */
-	if (text.n == host_at || text.p[host_at] == '/')
-		return "it has no host";
-	if (text.n > TARGET_BYTES_MAX)
-		return "it is longer than 64 KB";
-	for (size_t i = 0; i < text.n; i++)
-		if ((unsigned char)text.p[i] <= ' ' || text.p[i] == 0x7f)
-			return "it holds a space or a control character";
-	return NULL;
-}
-
 struct target *target_new(struct str text, const char **ret_why)
 {
 	struct target *u;
 	CURLUcode code;
 
-	*ret_why = refusal(text);
+	/* libcurl would skip the slash of a missing host and take what follows for the host. */
+	*ret_why = request_url_fault(text);
 	if (*ret_why != NULL)
 		return NULL;
 	u = allocate(text);

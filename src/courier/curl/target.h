@@ -11,8 +11,6 @@
 #include "base/compiler.h"
 #include "base/str.h"
 
-enum { TARGET_BYTES_MAX = 64 * 1024 };
-
 struct target {
 	CURLU *parsed;
 	struct str text; /* NUL-terminated; in the same piece of memory */

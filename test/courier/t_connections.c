@@ -60,7 +60,7 @@ TEST(uses_its_connections_again_for_the_next_burst)
 TEST(opens_no_more_connections_than_allowed)
 {
 	struct server *s = server_start(answer_all, NULL);
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 	struct call *c[100];
 	struct rig r;
 
@@ -85,7 +85,7 @@ TEST(keeps_all_open_connections_below_the_limit)
 {
 	enum { HOSTS = 40, MAX = 10 };
 	struct server *s[HOSTS];
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 	struct rig r;
 	int before, open = 0;
 

@@ -56,9 +56,9 @@ static const struct {
 	enum moment moment;
 } moments[] = { { SENT }, { QUEUED }, { RESOLVING }, { WAITING }, { READING } };
 
-static struct curl_courier_settings settings_for(enum moment m)
+static struct courier_settings settings_for(enum moment m)
 {
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 
 	if (m == QUEUED)
 		set.host_connections_max = 1;
@@ -264,11 +264,11 @@ TEST(refuses_a_ca_file_that_cannot_be_used)
 
 	T_CHECK(loop != NULL);
 	for (size_t i = 0; i < countof(files); i++) {
-		struct curl_courier_settings set = { .ca_file = files[i] };
+		struct courier_settings set = { .ca_file = files[i] };
 		char error[200] = "";
 		int fds = open_fds();
 
-		T_CHECK(curl_courier_open(loop, &set, error) == NULL);
+		T_CHECK(rig_courier(loop, &set, error) == NULL);
 		T_CHECK(has_text(str_c(error), files[i]));
 		T_EQ_INT(open_fds(), fds);
 	}

@@ -1,4 +1,4 @@
-#include "courier/curl/roots.h"
+#include "courier/roots.h"
 
 #include <errno.h>
 #include <openssl/err.h>

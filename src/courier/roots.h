@@ -2,8 +2,8 @@
  *
  * Loaded once and shared by all connections: libcurl by itself would read the file anew for each.
  */
-#ifndef COURIER_CURL_ROOTS_H
-#define COURIER_CURL_ROOTS_H
+#ifndef COURIER_ROOTS_H
+#define COURIER_ROOTS_H
 
 #include "base/compiler.h"
 

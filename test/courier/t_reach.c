@@ -56,7 +56,7 @@ static const struct {
 TEST_EACH(reaches_no_loopback_address_however_it_is_spelled, loopback)
 {
 	struct server *s = server_start(answer_all, NULL);
-	struct curl_courier_settings set = { .guard = { .allow_private = false } };
+	struct courier_settings set = { .guard = { .allow_private = false } };
 	struct rig r;
 	struct call *c;
 	char url[200];
@@ -106,7 +106,7 @@ static const struct {
 
 TEST_EACH(says_which_rule_refused_and_what_would_permit_it, refusals)
 {
-	struct curl_courier_settings set = { .guard = { .allow_private = row->allow_private } };
+	struct courier_settings set = { .guard = { .allow_private = row->allow_private } };
 	struct rig r;
 	struct call *c;
 
@@ -125,13 +125,14 @@ TEST_EACH(says_which_rule_refused_and_what_would_permit_it, refusals)
  * open for any; those of a resolver's thread may for a moment. */
 TEST(makes_no_socket_for_an_address_it_must_never_reach)
 {
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 	struct rig r;
 
 	/* Few enough for a single lane; what is made with its first request stays. */
 	set.connections_max = 64;
 	rig_open(&r, set);
 	call_free(rig_get(&r, "http://0.0.0.0:9/"));
+	call_free(rig_get(&r, "http://[fe80::1%%lo]:9/"));
 	for (size_t i = 0; i < countof(guard_cases); i++) {
 		bool is_v6 = strchr(guard_cases[i].text, ':') != NULL;
 		struct call *c;

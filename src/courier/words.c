@@ -1,4 +1,4 @@
-#include "courier/curl/words.h"
+#include "courier/words.h"
 
 #include <errno.h>
 #include <openssl/x509.h>
@@ -120,56 +120,42 @@ static struct str bad_certificate(struct arena *a, const struct failure *f)
 
 static struct str failed_handshake(struct arena *a, const struct failure *f)
 {
-	if (strstr(f->curl_text, "wrong version number") != NULL)
+	if (strstr(f->text, "wrong version number") != NULL)
 		return arena_fmt(a, "%.*s does not speak TLS: is it an http:// destination?",
 				 STR_FMT(f->dest));
 	return arena_fmt(a, "the TLS handshake with %.*s failed: %s", STR_FMT(f->dest),
-			 f->curl_text[0] != '\0' ? f->curl_text : "the connection was closed");
+			 f->text[0] != '\0' ? f->text : "the connection was closed");
 }
 
-/* Everything else: libcurl's words after ours. */
-static struct str in_curls_words(struct arena *a, const struct failure *f, const char *what)
+static struct str with_text(struct arena *a, const struct failure *f, const char *what)
 {
-	return arena_fmt(a, "%s %.*s: %s", what, STR_FMT(f->dest),
-			 f->curl_text[0] != '\0' ? f->curl_text : curl_easy_strerror(f->code));
+	return arena_fmt(a, "%s %.*s: %s", what, STR_FMT(f->dest), f->text);
 }
 
 struct str words_for(struct arena *a, const struct failure *f)
 {
-	if (f->broken != NULL)
-		return arena_fmt(a, "%.*s was cut off: %s", STR_FMT(f->dest), f->broken);
-	switch (f->code) {
-	case CURLE_OUT_OF_MEMORY:
-		/* Memory never is; this is how libcurl calls a header line of more than 100 KB. */
-		return arena_fmt(a,
-				 "%.*s was cut off: a line in the head of its answer is too long",
-				 STR_FMT(f->dest));
-	case CURLE_URL_MALFORMAT:
-		return in_curls_words(a, f, "the URL is not valid, destination");
-	case CURLE_COULDNT_RESOLVE_HOST:
+	switch (f->cause) {
+	case CAUSE_NAME:
 		return arena_fmt(a, "no such host: %.*s (the name could not be resolved)",
 				 STR_FMT(f->dest));
-	case CURLE_COULDNT_CONNECT:
+	case CAUSE_CONNECT:
 		return not_connected(a, f);
-	case CURLE_OPERATION_TIMEDOUT:
+	case CAUSE_TIME:
 		return timed_out(a, f);
-	case CURLE_GOT_NOTHING:
-	case CURLE_PARTIAL_FILE:
+	case CAUSE_CLOSED:
 		return broken_off(a, f);
-	case CURLE_SEND_ERROR:
-	case CURLE_RECV_ERROR:
-		/* Without an errno it is about what was received. */
-		if (f->os_errno == 0 && f->curl_text[0] != '\0')
-			return in_curls_words(a, f, "broken answer from");
-		return broken_off(a, f);
-	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_UNSUPPORTED_PROTOCOL:
-		return in_curls_words(a, f, "no HTTP answer from");
-	case CURLE_PEER_FAILED_VERIFICATION:
+	case CAUSE_LIMIT:
+		return arena_fmt(a, "%.*s was cut off: %s", STR_FMT(f->dest), f->text);
+	case CAUSE_NOT_HTTP:
+		return with_text(a, f, "no HTTP answer from");
+	case CAUSE_BROKEN:
+		return with_text(a, f, "broken answer from");
+	case CAUSE_CERTIFICATE:
 		return bad_certificate(a, f);
-	case CURLE_SSL_CONNECT_ERROR:
+	case CAUSE_TLS:
 		return failed_handshake(a, f);
-	default:
-		return in_curls_words(a, f, "the request failed, destination");
+	case CAUSE_OTHER:
+		break;
 	}
+	return with_text(a, f, "the request failed, destination");
 }

@@ -103,7 +103,7 @@ TEST(serves_others_while_one_host_takes_all_it_may)
 	rig_open(&r, rig_settings());
 	for (int i = 0; i < 600; i++) {
 		c[i] = call_new(&r, "GET", "http://127.0.0.1:%d/", port);
-		c[i]->req.timeout_ms = i < 512 ? 3500 : 3000;
+		c[i]->req.timeout_ms = i < 512 ? 4500 : 3000;
 		call_send(c[i]);
 	}
 	serve_some(&r, s, 300, &worst_ms);

@@ -180,6 +180,7 @@ TEST(takes_up_to_256_header_fields)
 struct flood {
 	struct str first, piece; /* the piece is sent over and over */
 	const char *error;
+	const char *error_http; /* of our own client, which meets another of its limits first */
 };
 
 static void flood(struct conn *c)
@@ -196,18 +197,20 @@ static void flood(struct conn *c)
 #define FORTY "0123456789012345678901234567890123456789"
 
 static const struct flood floods[] = {
-	{ STR("HTTP/1.1 200 OK\r\n"), STR("X-Flood: " FORTY "\r\n"),
-	  "more than 256 header fields" },
-	{ STR("HTTP/1.1 200 OK\r\n"),
-	  STR("X: " FORTY FORTY FORTY FORTY FORTY FORTY FORTY FORTY "\r\n"), "longer than 64 KB" },
-	{ STR("HTTP/1.1 200 OK\r\nX: "), STR("y\r\n "), "more than 64 folded header lines" },
-	{ STR("HTTP/1.1 200 OK\r\nX: "), STR(FORTY),
-	  "a line in the head of its answer is too long" },
-	{ STR(FORTY), STR(FORTY), "no HTTP answer from" },
-	{ STR("HTTP/1.1 102 Processing\r\n"), STR("\r\nHTTP/1.1 102 Processing\r\n"),
+	{ STR("HTTP/1.1 200 OK\r\n"), STR("X-Flood: " FORTY "\r\n"), "more than 256 header fields",
 	  "longer than 64 KB" },
+	{ STR("HTTP/1.1 200 OK\r\n"),
+	  STR("X: " FORTY FORTY FORTY FORTY FORTY FORTY FORTY FORTY "\r\n"), "longer than 64 KB",
+	  NULL },
+	{ STR("HTTP/1.1 200 OK\r\nX: "), STR("y\r\n "), "more than 64 folded header lines",
+	  "longer than 64 KB" },
+	{ STR("HTTP/1.1 200 OK\r\nX: "), STR(FORTY), "a line in the head of its answer is too long",
+	  NULL },
+	{ STR(FORTY), STR(FORTY), "no HTTP answer from", NULL },
+	{ STR("HTTP/1.1 102 Processing\r\n"), STR("\r\nHTTP/1.1 102 Processing\r\n"),
+	  "longer than 64 KB", NULL },
 	{ STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"),
-	  STR("X-T: " FORTY "\r\n"), "longer than 64 KB" },
+	  STR("X-T: " FORTY "\r\n"), "longer than 64 KB", "broken answer from" },
 };
 
 TEST_EACH(breaks_off_an_endless_head, floods)
@@ -219,7 +222,7 @@ TEST_EACH(breaks_off_an_endless_head, floods)
 
 	rig_open(&r, rig_settings());
 	c = rig_get(&r, "http://127.0.0.1:%d/", server_port(s));
-	call_failed(c, row->error);
+	call_failed(c, rig_is_curl || row->error_http == NULL ? row->error : row->error_http);
 	T_CHECK(c->req.outcome.duration_ms < 5000);
 	T_CHECK(c->req.arena.bytes < 1 << 20);
 	RIG_UNTIL(&r, server_open(s) == 0);

@@ -110,7 +110,7 @@ TEST_EACH(gives_up_when_the_time_is_over, slow)
 TEST(waits_as_long_as_it_may)
 {
 	struct server *s = server_start(drip_body, NULL);
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 	struct rig r;
 	struct call *c;
 
@@ -160,7 +160,7 @@ static void black_hole_close(struct black_hole *h)
 TEST(gives_up_when_no_connection_comes_about)
 {
 	struct black_hole h = black_hole_open();
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 	struct rig r;
 	struct call *c;
 
@@ -183,7 +183,7 @@ TEST(gives_up_when_no_connection_comes_about)
 
 TEST(gives_up_on_a_name_that_is_not_resolved)
 {
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 	struct rig r;
 	struct call *c;
 	int64_t begin_ms = t_now_ms();
@@ -204,7 +204,7 @@ TEST(gives_up_on_a_name_that_is_not_resolved)
 TEST(counts_the_time_of_waiting_for_others)
 {
 	struct server *s = server_start(never_answer, NULL);
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 	struct call *c[3];
 	struct rig r;
 

@@ -1,11 +1,8 @@
-/* TLS: who is believed, what is said of the others, and HTTP/2. */
-#include <signal.h>
+/* TLS: who is believed, and what is said of the others. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -60,7 +57,7 @@ static const struct {
 
 TEST_EACH(believes_only_certificates_that_are_good, servers)
 {
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 	struct certs certs;
 	SSL_CTX *ctx;
 	struct server *s;
@@ -93,7 +90,7 @@ TEST_EACH(believes_only_certificates_that_are_good, servers)
 /* Without a file the system's roots count, and no test authority is among them. */
 TEST(trusts_the_system_when_no_file_is_given)
 {
-	struct curl_courier_settings set;
+	struct courier_settings set;
 	struct certs certs;
 	SSL_CTX *ctx;
 	struct server *s;
@@ -117,7 +114,7 @@ TEST(trusts_the_system_when_no_file_is_given)
 
 TEST(refuses_tls_below_1_2)
 {
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 	struct certs certs;
 	SSL_CTX *ctx;
 	struct server *s;
@@ -154,7 +151,7 @@ static void hang_up(struct conn *c)
 
 TEST(says_what_is_wrong_with_a_handshake)
 {
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 	struct server *plain = server_start(speak_plainly, NULL), *stall = server_start(hold, NULL),
 		      *gone = server_start(hang_up, NULL);
 	struct rig r;
@@ -180,7 +177,7 @@ TEST(says_what_is_wrong_with_a_handshake)
 
 TEST(keeps_tls_connections)
 {
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 	struct certs certs;
 	SSL_CTX *ctx;
 	struct server *s;
@@ -237,7 +234,7 @@ static const struct {
 
 TEST_EACH(resumes_tls_sessions_on_new_connections, versions)
 {
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 	atomic_int resumed = 0;
 	struct certs certs;
 	SSL_CTX *ctx;
@@ -276,7 +273,7 @@ static void answer_forever(struct conn *c)
 
 TEST(cuts_and_cancels_over_tls)
 {
-	struct curl_courier_settings set = rig_settings();
+	struct courier_settings set = rig_settings();
 	struct certs certs;
 	SSL_CTX *ctx;
 	struct server *s, *quiet;
@@ -309,126 +306,94 @@ TEST(cuts_and_cancels_over_tls)
 	certs_done(&certs);
 }
 
-struct nginx {
-	pid_t pid;
-	int port;
-};
-
-/* "/say" answers without reading a request's body, "/pass" goes on to a server of the test's
- * own. */
-static void write_conf(const struct certs *certs, int port, int behind_port)
+/* Answers one request, then says goodbye or, with `arg`, resets. */
+static void answer_one(struct conn *c)
 {
-	char path[300];
-	FILE *f;
+	struct request req;
 
-	snprintf(path, sizeof(path), "%s/nginx.conf", certs->dir);
-	f = fopen(path, "w");
-	check(f != NULL);
-	fprintf(f,
-		"daemon off; master_process off; pid %1$s/nginx.pid; error_log stderr crit;\n"
-		"events { worker_connections 1024; }\n"
-		"http { access_log off; client_body_temp_path %1$s; proxy_temp_path %1$s;\n"
-		"fastcgi_temp_path %1$s; uwsgi_temp_path %1$s; scgi_temp_path %1$s;\n"
-		"server { listen 127.0.0.1:%2$d ssl http2; root %1$s;\n"
-		"http2_max_concurrent_streams 100;\n"
-		"ssl_certificate %1$s/server.pem; ssl_certificate_key %1$s/server.key;\n"
-		"location /say { return 201 \"$server_protocol $request_method $http_x_a\"; }\n"
-		"location /move { return 302 /say; }\n"
-		"location /pass { proxy_pass http://127.0.0.1:%3$d;\n"
-		"add_header X-Connection $connection; add_header X-Protocol $server_protocol; }\n"
-		"location /large { } } }\n",
-		certs->dir, port, behind_port);
-	fclose(f);
-	snprintf(path, sizeof(path), "%s/large", certs->dir);
-	f = fopen(path, "w");
-	check(f != NULL);
-	for (int i = 0; i < 300000; i++)
-		fputc('a' + i % 26, f);
-	fclose(f);
+	if (!conn_request(c, &req))
+		return;
+	conn_answer(c, STR("ok"));
+	if (c->arg == NULL)
+		return;
+	/* The answer must have arrived before. */
+	conn_request(c, &req);
+	conn_reset_on_close(c);
+	SSL_set_quiet_shutdown(c->ssl, 1);
 }
 
-/* Skips the test where there is no nginx, or one without HTTP/2. */
-static struct nginx nginx_start(struct certs *certs, int behind_port)
+static const struct {
+	bool resets;
+	size_t body_bytes;
+} ends[] = { { false, 0 }, { false, 100 }, { true, 100 }, { false, 1 << 20 }, { true, 1 << 20 } };
+
+TEST_EACH(sends_again_when_a_kept_tls_connection_is_closed, ends)
 {
-	struct nginx n;
-	char conf[300];
-	int fd;
+	struct courier_settings set = rig_settings();
+	char *body = xcalloc(1, row->body_bytes + 1);
+	struct certs certs;
+	SSL_CTX *ctx;
+	struct server *s;
+	struct rig r;
 
-	if (access("/usr/sbin/nginx", X_OK) != 0)
-		T_SKIP("nginx is not installed: HTTP/2 is not tested");
-	certs_files(certs, &good);
-	fd = listen_only(1, &n.port);
-	close(fd);
-	write_conf(certs, n.port, behind_port);
-	snprintf(conf, sizeof(conf), "%s/nginx.conf", certs->dir);
-	n.pid = fork();
-	check(n.pid >= 0);
-	if (n.pid == 0) {
-		/* It must not outlive a test that fails. */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execl("/usr/sbin/nginx", "nginx", "-p", certs->dir, "-c", conf, (char *)NULL);
-		_exit(127);
-	}
-	return n;
-}
+	certs_init(&certs);
+	ctx = certs_context(&certs, &good);
+	s = server_start_tls(answer_one, row->resets ? body : NULL, ctx);
+	set.ca_file = certs.ca_file;
+	rig_open(&r, set);
+	for (int i = 0; i < 4; i++) {
+		struct call *c = call_new(&r, "POST", "https://localhost:%d/", server_port(s));
 
-static void nginx_stop(struct nginx *n)
-{
-	int status;
-
-	kill(n->pid, SIGTERM);
-	T_CHECK(waitpid(n->pid, &status, 0) == n->pid);
-}
-
-static void wait_for_nginx(struct rig *r, const struct nginx *n)
-{
-	bool up = false;
-
-	for (int64_t end_ms = t_now_ms() + 10000; !up; rig_run(r, 5)) {
-		struct call *c = rig_get(r, "https://localhost:%d/say", n->port);
-
-		up = c->req.outcome.status == 201;
+		c->req.body = str_n(body, row->body_bytes);
+		rig_do(c);
+		call_answered(c, 200);
 		call_free(c);
-		T_CHECK(t_now_ms() < end_ms);
 	}
+	T_EQ_INT(server_connections(s), 4);
+	rig_close(&r);
+	server_stop(s);
+	SSL_CTX_free(ctx);
+	certs_done(&certs);
+	free(body);
 }
 
-static int distinct(const uint64_t *v, int n)
+static void refuse_and_close(struct conn *c)
 {
-	int count = 0;
+	char piece[1000];
 
-	for (int i = 0; i < n; i++) {
-		bool is_new = true;
-
-		for (int j = 0; j < i; j++)
-			is_new &= v[j] != v[i];
-		count += is_new;
-	}
-	return count;
+	if (SSL_read(c->ssl, piece, sizeof(piece)) > 0)
+		conn_send(c, STR("HTTP/1.1 413 Large\r\nContent-Length: 2\r\n\r\nno"));
+	while (conn_pause(c, 5))
+		continue;
 }
 
-static void check_h2_burst(struct rig *r, int port)
+TEST(takes_an_answer_that_comes_before_the_body_is_sent_over_tls)
 {
-	enum { N = 200 };
-	struct call *c[N];
-	uint64_t connection[N];
-	int done = r->done;
+	struct courier_settings set = rig_settings();
+	size_t n = 20 << 20;
+	char *body = xcalloc(1, n);
+	struct certs certs;
+	SSL_CTX *ctx;
+	struct server *s;
+	struct rig r;
+	struct call *c;
 
-	for (int i = 0; i < N; i++) {
-		c[i] = call_new(r, "POST", "https://localhost:%d/pass", port);
-		c[i]->req.body = STR("a body");
-		call_send(c[i]);
-	}
-	rig_wait(r, done + N);
-	for (int i = 0; i < N; i++) {
-		call_answered(c[i], 200);
-		T_EQ_STR(c[i]->req.outcome.body, "a body");
-		T_EQ_STR(call_answer_header(c[i], "X-Protocol"), "HTTP/2.0");
-		T_CHECK(str_u64(call_answer_header(c[i], "X-Connection"), &connection[i]));
-		call_free(c[i]);
-	}
-	/* Many requests share a connection. */
-	T_CHECK(distinct(connection, N) <= 20);
+	certs_init(&certs);
+	ctx = certs_context(&certs, &good);
+	s = server_start_tls(refuse_and_close, NULL, ctx);
+	set.ca_file = certs.ca_file;
+	rig_open(&r, set);
+	c = call_new(&r, "POST", "https://localhost:%d/", server_port(s));
+	c->req.body = str_n(body, n);
+	rig_do(c);
+	call_answered(c, 413);
+	T_EQ_STR(c->req.outcome.body, "no");
+	call_free(c);
+	rig_close(&r);
+	server_stop(s);
+	SSL_CTX_free(ctx);
+	certs_done(&certs);
+	free(body);
 }
 
 /* Sends the request's body back. */
@@ -440,137 +405,37 @@ static void echo(struct conn *c)
 		continue;
 }
 
-TEST(speaks_http_2_where_it_is_offered)
+TEST(sends_and_gets_large_bodies_over_tls)
 {
-	struct curl_courier_settings set = rig_settings();
-	struct server *behind = server_start(echo, NULL);
+	static const size_t sizes[] = { 1, 16383, 16384, 16385, 100000, 5000001 };
+	struct courier_settings set = rig_settings();
 	struct certs certs;
-	struct nginx n;
-	struct rig r;
-	struct call *c;
-
-	certs_init(&certs);
-	n = nginx_start(&certs, server_port(behind));
-	set.ca_file = certs.ca_file;
-	rig_open(&r, set);
-	wait_for_nginx(&r, &n);
-	c = call_new(&r, "DELETE", "https://localhost:%d/say", n.port);
-	call_header(c, "x-a", "lower");
-	rig_do(c);
-	call_answered(c, 201);
-	T_EQ_STR(c->req.outcome.body, "HTTP/2.0 DELETE lower");
-	T_CHECK(call_answer_header(c, "Content-Length").n > 0);
-	call_free(c);
-	c = call_new(&r, "HEAD", "https://localhost:%d/large", n.port);
-	rig_do(c);
-	call_answered(c, 200);
-	T_EQ_STR(call_answer_header(c, "Content-Length"), "300000");
-	call_free(c);
-	c = rig_get(&r, "https://localhost:%d/move", n.port);
-	call_answered(c, 302);
-	call_free(c);
-	c = rig_get(&r, "https://localhost:%d/large", n.port);
-	call_answered(c, 200);
-	T_EQ_INT(c->req.outcome.body.n, 300000);
-	call_free(c);
-	c = call_new(&r, "GET", "https://localhost:%d/large", n.port);
-	c->req.answer_bytes_max = 1000;
-	rig_do(c);
-	call_answered(c, 200);
-	T_CHECK(c->req.outcome.body_cut && c->req.outcome.body.n == 1000);
-	call_free(c);
-	check_h2_burst(&r, n.port);
-	check_h2_burst(&r, n.port);
-	rig_close(&r);
-	nginx_stop(&n);
-	server_stop(behind);
-	certs_done(&certs);
-}
-
-static void post_unwanted(struct rig *r, int port, struct str body)
-{
-	struct call *c[40];
-	int done = r->done;
-
-	for (int i = 0; i < 40; i++) {
-		c[i] = call_new(r, i % 5 == 0 ? "HEAD" : "POST", "https://localhost:%d/say", port);
-		c[i]->req.body = body;
-		call_send(c[i]);
-	}
-	rig_wait(r, done + 40);
-	for (int i = 0; i < 40; i++) {
-		call_answered(c[i], 201);
-		if (i % 5 != 0)
-			T_CHECK(has_text(c[i]->req.outcome.body, " POST "));
-		call_free(c[i]);
-	}
-}
-
-TEST(gets_answers_that_come_before_the_body_is_sent_over_http_2)
-{
-	struct curl_courier_settings set = rig_settings();
-	char *large = xcalloc(1, 300000);
-	struct certs certs;
-	struct nginx n;
-
-	certs_init(&certs);
-	n = nginx_start(&certs, 1);
-	set.ca_file = certs.ca_file;
-	for (int i = 0; i < 8; i++) {
-		struct rig r;
-
-		rig_open(&r, set);
-		wait_for_nginx(&r, &n);
-		post_unwanted(&r, n.port, i % 2 ? STR("a body") : str_n(large, 300000));
-		post_unwanted(&r, n.port, STR("another"));
-		rig_close(&r);
-	}
-	nginx_stop(&n);
-	certs_done(&certs);
-	free(large);
-}
-
-static void cancel_half(struct rig *r, int port)
-{
-	struct call *c[40];
-	int done = r->done;
-
-	for (int i = 0; i < 40; i++) {
-		c[i] = call_new(r, "GET", "https://localhost:%d/large", port);
-		call_send(c[i]);
-	}
-	rig_wait(r, done + 1);
-	for (int i = 0; i < 40; i += 2) {
-		if (c[i]->done == 0)
-			courier_cancel(r->courier, &c[i]->req);
-		else
-			r->done--;
-	}
-	rig_wait(r, done + 20);
-	for (int i = 0; i < 40; i++) {
-		if (i % 2 == 1) {
-			call_answered(c[i], 200);
-			T_EQ_INT(c[i]->req.outcome.body.n, 300000);
-		}
-		call_free(c[i]);
-	}
-}
-
-TEST(cancels_some_of_many_on_one_http_2_connection)
-{
-	struct curl_courier_settings set = rig_settings();
-	struct certs certs;
-	struct nginx n;
+	SSL_CTX *ctx;
+	struct server *s;
 	struct rig r;
 
 	certs_init(&certs);
-	n = nginx_start(&certs, 1);
+	ctx = certs_context(&certs, &good);
+	s = server_start_tls(echo, NULL, ctx);
 	set.ca_file = certs.ca_file;
 	rig_open(&r, set);
-	wait_for_nginx(&r, &n);
-	for (int i = 0; i < 5; i++)
-		cancel_half(&r, n.port);
+	for (size_t i = 0; i < countof(sizes); i++) {
+		struct call *c = call_new(&r, "POST", "https://localhost:%d/", server_port(s));
+		char *body = xmalloc(sizes[i]);
+
+		for (size_t j = 0; j < sizes[i]; j++)
+			body[j] = (char)(j * 131 >> 3);
+		c->req.body = str_n(body, sizes[i]);
+		c->req.answer_bytes_max = 10 << 20;
+		rig_do(c);
+		call_answered(c, 200);
+		T_CHECK(str_eq(c->req.outcome.body, c->req.body));
+		free(body);
+		call_free(c);
+	}
+	T_EQ_INT(server_connections(s), 1);
 	rig_close(&r);
-	nginx_stop(&n);
+	server_stop(s);
+	SSL_CTX_free(ctx);
 	certs_done(&certs);
 }
