@@ -179,6 +179,7 @@ static void advance(struct wire *w, size_t n)
 
 	w->unsent_head = str_from(w->unsent_head, head_n);
 	w->unsent_body = str_from(w->unsent_body, n - head_n);
+	w->x->req->outcome.sent_bytes += (int64_t)n;
 }
 
 static enum io write_plain(struct wire *w, size_t *ret_n)
