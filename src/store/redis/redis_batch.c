@@ -1,0 +1,204 @@
+#include "store/redis/redis_int.h"
+
+#include <string.h>
+
+#include "base/log.h"
+
+/* A turn under way: its requests, in the order of the batch. */
+struct turn {
+	struct store_req *first;
+	size_t n;
+};
+
+struct pipeline {
+	struct redis_handle *h;
+	struct turn turn[REDIS_PIPELINE_TURNS];
+	size_t turns;
+	int64_t now_ms;
+};
+
+static void answer(struct turn *t, enum store_result result)
+{
+	struct store_req *r = t->first;
+
+	for (size_t i = 0; i < t->n; i++, r = r->next) {
+		store_clear_results(r);
+		r->result = result;
+	}
+}
+
+static void complain(const struct pipeline *p, const char *text)
+{
+	static struct log_limit limit;
+
+	if (log_allowed(&limit, 6, p->now_ms))
+		log_error("store", "%s", text);
+}
+
+/* ---- the connection -------------------------------------------------------------------------- */
+
+static void disconnect(struct redis_handle *h)
+{
+	if (h->conn != NULL)
+		redisFree(h->conn);
+	h->conn = NULL;
+}
+
+static bool connect_again(struct pipeline *p)
+{
+	struct redis_handle *h = p->h;
+	char error[REDIS_ERROR_LEN] = "";
+
+	if (h->conn != NULL)
+		return true;
+	/* The clock may have been set back. */
+	if (p->now_ms < h->retry_at_ms && p->now_ms > h->retry_at_ms - REDIS_BACKOFF_MAX_MS)
+		return false;
+	h->conn = redis_conn_open(h, error);
+	if (h->conn == NULL) {
+		complain(p, error);
+		h->backoff_ms = h->backoff_ms ? 2 * h->backoff_ms : REDIS_BACKOFF_MIN_MS;
+		if (h->backoff_ms > REDIS_BACKOFF_MAX_MS)
+			h->backoff_ms = REDIS_BACKOFF_MAX_MS;
+		h->retry_at_ms = p->now_ms + h->backoff_ms;
+		return false;
+	}
+	h->backoff_ms = 0;
+	h->retry_at_ms = 0;
+	pthread_mutex_lock(&h->mutex);
+	h->stats.connections++;
+	pthread_mutex_unlock(&h->mutex);
+	return true;
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+static bool send_turn(struct pipeline *p, struct redis_args *a)
+{
+	return redisAppendCommandArgv(p->h->conn, (int)a->count, a->v, a->n) == REDIS_OK;
+}
+
+/* Takes requests off the list into turns of the pipeline. */
+static void fill(struct pipeline *p, struct redis_reqs *reqs, struct redis_reqs *taken)
+{
+	struct redis_args a;
+
+	redis_wire_init(&a);
+	while (p->turns < REDIS_PIPELINE_TURNS && (reqs->head != NULL || p->turns == 0)) {
+		struct turn *t = &p->turn[p->turns++];
+		struct store_req *r;
+
+		*t = (struct turn){ 0 };
+		redis_wire_turn(&a, p->h, p->now_ms);
+		while (t->n < REDIS_TURN_REQS && a.bytes < REDIS_TURN_BYTES &&
+		       (r = redis_store_pop(reqs)) != NULL) {
+			redis_wire_req(&a, p->h, r);
+			redis_store_append(taken, r);
+			t->first = t->n++ ? t->first : r;
+		}
+		if (p->h->conn != NULL && !send_turn(p, &a))
+			disconnect(p->h);
+	}
+	redis_wire_done(&a);
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+/* Is that an error with which the call is over before it has begun? Any other is one of the library's, which
+ * may have been half done. */
+static bool is_refusal(struct str error)
+{
+	static const struct str known[] = {
+		STR("OOM "),        STR("MISCONF "),       STR("READONLY "),
+		STR("LOADING "),    STR("BUSY "),          STR("NOREPLICAS "),
+		STR("MASTERDOWN "), STR("CLUSTERDOWN "),   STR("NOPERM "),
+		STR("NOAUTH "),     STR("QSTASHVERSION "), STR("ERR Function not found"),
+	};
+
+	for (size_t i = 0; i < countof(known); i++) {
+		if (str_starts(error, known[i]))
+			return true;
+	}
+	return false;
+}
+
+static void take_error(struct pipeline *p, struct turn *t, const redisReply *reply)
+{
+	struct str error = str_n(reply->str, reply->len);
+	char text[REDIS_ERROR_LEN];
+
+	snprintf(text, sizeof(text), "the Redis server %s: %.*s",
+		 is_refusal(error) ? "refuses" : "failed in the function library, perhaps halfway",
+		 STR_FMT(str_sub(error, 0, 300)));
+	complain(p, text);
+	answer(t, STORE_UNAVAILABLE);
+	/* The library may be gone, or another: connecting looks after it. */
+	if (str_starts(error, STR("ERR Function not found")) ||
+	    str_starts(error, STR("QSTASHVERSION ")) || str_starts(error, STR("NOAUTH ")) ||
+	    str_starts(error, STR("READONLY ")))
+		disconnect(p->h);
+}
+
+static bool take_answers(struct pipeline *p, struct turn *t, const redisReply *reply)
+{
+	struct store_req *r = t->first;
+	uint64_t outbox_last = 0;
+	bool ok = redis_reply_turn(reply, &outbox_last) && reply->elements == t->n + 1;
+
+	for (size_t i = 0; ok && i < t->n; i++, r = r->next)
+		ok = redis_reply_req(reply->element[i + 1], r);
+	if (!ok)
+		return false;
+	pthread_mutex_lock(&p->h->mutex);
+	if (outbox_last > p->h->outbox_last)
+		p->h->outbox_last = outbox_last;
+	p->h->stats.turns++;
+	p->h->stats.requests += t->n;
+	pthread_mutex_unlock(&p->h->mutex);
+	return true;
+}
+
+static void receive(struct pipeline *p, struct turn *t)
+{
+	redisReply *reply = NULL;
+
+	/* Its answer went down with the connection. */
+	if (p->h->conn == NULL) {
+		answer(t, STORE_UNKNOWN);
+		return;
+	}
+	if (redisGetReply(p->h->conn, (void **)&reply) != REDIS_OK) {
+		char text[REDIS_ERROR_LEN];
+
+		snprintf(text, sizeof(text), "the connection to the Redis server broke: %s",
+			 p->h->conn->errstr);
+		complain(p, text);
+		disconnect(p->h);
+		answer(t, STORE_UNKNOWN);
+		return;
+	}
+	if (reply->type == REDIS_REPLY_ERROR) {
+		take_error(p, t, reply);
+	} else if (!take_answers(p, t, reply)) {
+		complain(p, "the Redis server's answer is not that of our function library");
+		disconnect(p->h);
+		answer(t, STORE_UNKNOWN);
+	}
+	freeReplyObject(reply);
+}
+
+struct redis_reqs redis_batch_run(struct redis_handle *h, struct redis_reqs *reqs, int64_t now_ms)
+{
+	struct pipeline p = { .h = h, .now_ms = now_ms };
+	struct redis_reqs taken = { 0 };
+	bool connected = connect_again(&p);
+
+	fill(&p, reqs, &taken);
+	for (size_t i = 0; i < p.turns; i++) {
+		if (connected)
+			receive(&p, &p.turn[i]);
+		else
+			answer(&p.turn[i], STORE_UNAVAILABLE);
+	}
+	return taken;
+}
