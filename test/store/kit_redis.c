@@ -23,11 +23,15 @@ static bool answers(const char *path)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char answer[5] = "";
 	bool ok;
 
 	T_CHECK(fd >= 0 && strlen(path) < sizeof(to.sun_path));
 	memcpy(to.sun_path, path, strlen(path));
-	ok = connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
+	/* While it reads its files it answers with an error. */
+	ok = connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
+	     write(fd, "PING\r\n", 6) == 6 && recv(fd, answer, sizeof(answer), MSG_WAITALL) == 5 &&
+	     memcmp(answer, "+PONG", 5) == 0;
 	close(fd);
 	return ok;
 }

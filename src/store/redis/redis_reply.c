@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+enum { EVENTS_BYTES_MAX = 1 << 30 }; /* no outbox entry can be longer */
+
 /* ---- packed values --------------------------------------------------------------------------- */
 
 struct str redis_reply_bytes(struct redis_reader *r, size_t n)
@@ -340,34 +342,45 @@ static bool scan_read(const redisReply *reply, struct scan *s)
 
 /* ---- the outbox ------------------------------------------------------------------------------ */
 
-static bool tail_read(const redisReply *reply, struct tail *t)
+/* Unpacks whole entries, whose size shows only then, while they fit. */
+static bool entries_read(const redisReply *list, struct tail *t, struct buf *events)
 {
-	const redisReply *list;
-	struct buf events;
-	bool ok = true;
-
-	if (!is_array(reply, 2) || !is_list(reply->element[1], 2))
-		return false;
-	buf_init(&events, (size_t)1 << 30);
-	t->more = str_eq(str_of(reply->element[0]), STR("\1"));
-	list = reply->element[1];
-	for (size_t i = 0; ok && i < list->elements; i += 2) {
+	for (size_t i = 0; i < list->elements; i += 2) {
 		struct redis_reader r = reader(list->element[i]);
-		size_t before = events.n;
+		size_t before = events->n;
 
-		ok = redis_outbox_unpack(str_of(list->element[i + 1]), &events) && !events.overflow;
-		if (i > 0 && events.n > t->bytes_max) {
-			events.n = before;
+		if (!redis_outbox_unpack(str_of(list->element[i + 1]), events) || events->overflow)
+			return false;
+		if (i > 0 && events->n > t->bytes_max) {
+			events->n = before;
 			t->more = true;
-			break;
+			return true;
 		}
 		t->last = (uint64_t)redis_reply_number(&r);
-		ok = ok && at_end(&r);
+		if (!at_end(&r))
+			return false;
 	}
+	return true;
+}
+
+static bool tail_read(const redisReply *reply, struct tail *t)
+{
+	struct redis_reader reached;
+	struct buf events;
+	bool ok;
+
+	if (!is_array(reply, 3) || !is_list(reply->element[1], 2))
+		return false;
+	buf_init(&events, EVENTS_BYTES_MAX);
+	ok = entries_read(reply->element[1], t, &events);
 	t->events = arena_str(&t->arena, buf_str(&events));
-	t->req.result = STORE_APPLIED;
 	buf_done(&events);
-	return ok;
+	reached = reader(reply->element[2]);
+	if (!t->more)
+		t->last = (uint64_t)redis_reply_number(&reached);
+	t->more = t->more || str_eq(str_of(reply->element[0]), STR("\1"));
+	t->req.result = STORE_APPLIED;
+	return ok && !reached.broken;
 }
 
 /* ---- turns ----------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 #include "store/redis/redis_int.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -278,6 +279,8 @@ struct store *redis_store_open(const struct redis_settings *set, int64_t now_ms,
 {
 	struct redis_handle *h = handle_new(set, now_ms);
 
+	/* The client library writes to connections that the server may have closed. */
+	signal(SIGPIPE, SIG_IGN);
 	if (redis_url_parse(str_c(set->url), &h->url, ret_error) &&
 	    handle_open(h, set->sole, now_ms, ret_error))
 		return &h->store;

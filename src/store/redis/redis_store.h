@@ -34,7 +34,7 @@ struct redis_settings {
 
 /* Connects, loads the function library or brings an older one up to ours, and becomes a holder. Refuses a library or
  * data that are newer than ours, and a server that is not fit. NULL with a one-line reason in ret_error on failure,
- * which never contains the password. */
+ * which never contains the password. The process ignores SIGPIPE from then on. */
 must_use struct store *redis_store_open(const struct redis_settings *settings, int64_t now_ms,
 					char ret_error[REDIS_ERROR_LEN]);
 

@@ -213,6 +213,7 @@ end
 
 -- ---- the outbox ------------------------------------------------------------------------------
 
+-- Answers { more, entries with their positions, position reached }. Not every position has an entry.
 function tail(t)
 	local trim = math.min(t.trim, meta.pos)
 	if trim > meta.trim then
@@ -221,6 +222,7 @@ function tail(t)
 	end
 	local from = math.max(t.after, meta.trim)
 	local out, bytes, more = {}, 0, false
+	local reached = meta.pos > from and meta.pos or t.after
 	while not more do
 		local found = call('XRANGE', 'q:log', '(' .. int(from) .. '-0', '+', 'COUNT', 8)
 		for i = 1, #found do
@@ -238,7 +240,7 @@ function tail(t)
 			break
 		end
 	end
-	return { more and '\1' or '\0', out }
+	return { more and '\1' or '\0', out, spack('<d', more and from or reached) }
 end
 
 end

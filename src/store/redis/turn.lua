@@ -6,6 +6,7 @@
 do
 
 local args, arg_at -- of the call; the next one
+local version_before, messages_before -- the turn
 
 local function next_arg()
 	arg_at = arg_at + 1
@@ -238,6 +239,7 @@ local function turn_begin(now_ms, by)
 	events, ended, endings = {}, {}, {}
 	undo, touched, visited = nil, nil, nil
 	meta_read()
+	version_before, messages_before = meta.version, meta.messages
 	gate_wake()
 end
 
@@ -258,8 +260,11 @@ local function turn_end()
 	if #ended > 0 then
 		ended_write()
 	end
-	if #events > 0 then
+	-- Whoever waits for a position sees it move with every change that counts, events or not.
+	if #events > 0 or meta.version ~= version_before or meta.messages ~= messages_before then
 		meta.pos = meta.pos + 1
+	end
+	if #events > 0 then
 		call('XADD', 'q:log', int(meta.pos) .. '-0', 'e', table.concat(events))
 	end
 	meta_write()
