@@ -39,10 +39,11 @@ static bool answers(const char *path)
 static no_return void become_server(const struct redis_server *s)
 {
 	const char *aof = s->durable ? "yes" : "no";
-	const char *args[] = { "redis-server", "--port",	 "0",	     "--unixsocket", s->socket,
-			       "--dir",	       s->dir,		 "--save",   "",	     "--appendonly",
-			       aof,	       "--appendfsync",	 "always",   "--logfile",    s->log,
-			       "--loglevel",   "warning",	 NULL };
+	const char *args[] = {
+		"redis-server", "--port",    "0",    "--unixsocket", s->socket, "--dir",
+		s->dir,         "--save",    "",     "--appendonly", aof,       "--appendfsync",
+		"always",       "--logfile", s->log, "--loglevel",   "warning", NULL
+	};
 
 	/* However the test ends, so does the server. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -16,6 +16,7 @@ struct redis_server {
 /* `name` is that of its directory in the test's own. */
 void redis_server_init(struct redis_server *s, const char *name, bool durable);
 void redis_server_start(struct redis_server *s);
-void redis_server_kill(struct redis_server *s); /* may be started again; the data is what it wrote to disk */
+void redis_server_kill(
+	struct redis_server *s); /* may be started again; the data is what it wrote to disk */
 
 #endif

@@ -6,6 +6,13 @@ do
 
 local differences
 
+-- The user of a key of a user with one letter behind.
+local function user_of_key(key)
+	return (string.gsub(string.sub(key, 3, -3), '%%(%x%x)', function(hex)
+		return string.char(tonumber(hex, 16))
+	end))
+end
+
 local function differ(g, what, expected, found)
 	if expected ~= found then
 		differences[#differences + 1] = (g and g.entry or '') .. ': ' .. what .. ' is ' .. tostring(found)
@@ -95,7 +102,7 @@ function check()
 		local page = call('SCAN', cursor, 'MATCH', 'q{*}u', 'COUNT', 1000)
 		cursor = page[1]
 		for _, key in ipairs(page[2]) do
-			n = n + check_user(user_find(string.sub(key, 3, -3)))
+			n = n + check_user(user_find(user_of_key(key)))
 		end
 	until cursor == '0'
 	differ(nil, 'number of messages', n, meta.messages)

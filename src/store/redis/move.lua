@@ -1,5 +1,10 @@
 -- move.lua - the moves of messages and dead letters. Each applies itself, or refuses before it changes anything.
 
+local DEAD_HEAD, DEAD_HEAD_BYTES = '<c8I4I4', 16 -- nonce, retried, bytes of the response
+local COSTLY_BYTES = 65536 -- a purge counts a row more for each so many of a record
+local dedup_expire, move_put, settle_is_over, move_settle, move_cancel, dead_remove, move_dead_remove, dead_bytes, dead_expire
+do
+
 -- ---- put -------------------------------------------------------------------------------------
 
 -- Is there such a message? Then the put is a repetition and answers what the first one got, or the id has met
@@ -39,7 +44,7 @@ local function dedup_set(u, p)
 	zadd('q:dedup', int(p.dedup_until), entry_of('k', u.name, p.dedup))
 end
 
-local function dedup_expire()
+function dedup_expire()
 	local due = call('ZRANGEBYSCORE', 'q:dedup', '-inf', int(now), 'LIMIT', 0, HOUSEKEEPING_ROWS)
 	for i = 1, #due do
 		local _, user, key = entry_parts(due[i])
@@ -157,7 +162,7 @@ local function put_used(p, u)
 	p.used_bytes = u and u.month_bytes or 0
 end
 
-local function move_put(p)
+function move_put(p)
 	local known, refusal = put_is_known(p)
 	if known then
 		put_used(p, user_find(p.user))
@@ -203,12 +208,10 @@ end
 local SETTLE = { DELIVERED = 0, RETRY = 1, DEAD = 2, HANDBACK = 3 }
 
 -- Would this settle find its message cancelled and end it?
-local function settle_is_over(p)
+function settle_is_over(p)
 	local m = p.to ~= SETTLE.DELIVERED and settle_find(p)
 	return m and m.cancelled
 end
-
-local DEAD_HEAD, DEAD_HEAD_BYTES = '<c8I4I4', 16 -- nonce, retried, bytes of the response
 
 local function dead_add(p, m)
 	local id = p.dlq_ms .. m.seq
@@ -245,7 +248,7 @@ local function settle_count(p, u)
 	usage_add(u, USED.BYTES, p.bytes)
 end
 
-local function move_settle(p)
+function move_settle(p)
 	local m, refusal = settle_find(p)
 	if not m then
 		return refusal
@@ -273,7 +276,7 @@ end
 
 -- ---- cancel ----------------------------------------------------------------------------------
 
-local function move_cancel(p)
+function move_cancel(p)
 	local m = message_find(p)
 	if not m or m.cancelled then
 		return REFUSAL.NOT_FOUND
@@ -291,7 +294,7 @@ end
 
 -- ---- dead letters ----------------------------------------------------------------------------
 
-local function dead_remove(user, id)
+function dead_remove(user, id)
 	local prefix = prefix_of(user)
 	if hdel(prefix .. 'e', id) == 0 then
 		return false
@@ -301,7 +304,7 @@ local function dead_remove(user, id)
 	return true
 end
 
-local function move_dead_remove(p)
+function move_dead_remove(p)
 	if not dead_remove(p.user, p.id) then
 		return REFUSAL.NOT_FOUND
 	end
@@ -309,15 +312,13 @@ local function move_dead_remove(p)
 	return REFUSAL.NONE
 end
 
--- A record costs one more row for each so many bytes.
-local COSTLY_BYTES = 65536
 local EXPIRED_BYTES_MAX = 8388608
 
-local function dead_bytes(prefix, id)
+function dead_bytes(prefix, id)
 	return math.max(call('HSTRLEN', prefix .. 'e', id) - DEAD_HEAD_BYTES, 0)
 end
 
-local function dead_expire()
+function dead_expire()
 	local due = call('ZRANGEBYSCORE', 'q:dead', '-inf', int(now), 'LIMIT', 0, HOUSEKEEPING_ROWS)
 	local bytes = 0
 	for i = 1, #due do
@@ -331,4 +332,6 @@ local function dead_expire()
 	if #due < HOUSEKEEPING_ROWS then
 		meta.dead_next = now + HOUSEKEEPING_MS
 	end
+end
+
 end

@@ -334,7 +334,9 @@ end
 local function check_all(_, argv)
 	libraries_take()
 	turn_begin(sunpack('<d', argv[1]), '\0\0\0')
-	return check()
+	local answer = check()
+	turn_end()
+	return answer
 end
 
 redis.register_function('qstash_turn', turn)
