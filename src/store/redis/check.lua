@@ -102,7 +102,11 @@ function check()
 		local page = call('SCAN', cursor, 'MATCH', 'q{*}u', 'COUNT', 1000)
 		cursor = page[1]
 		for _, key in ipairs(page[2]) do
-			n = n + check_user(user_find(user_of_key(key)))
+			local user = user_of_key(key)
+			-- Ids may look like it.
+			if key == prefix_of(user) .. 'u' then
+				n = n + check_user(user_find(user))
+			end
 		end
 	until cursor == '0'
 	differ(nil, 'number of messages', n, meta.messages)

@@ -1,6 +1,6 @@
 #include "store/redis/redis_int.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #include "base/log.h"
 
@@ -8,6 +8,7 @@
 struct turn {
 	struct store_req *first;
 	size_t n;
+	bool no_memory; /* the server had no memory for it */
 };
 
 struct pipeline {
@@ -89,7 +90,7 @@ static void fill(struct pipeline *p, struct redis_reqs *reqs, struct redis_reqs 
 		struct store_req *r;
 
 		*t = (struct turn){ 0 };
-		redis_wire_turn(&a, p->h, p->now_ms);
+		redis_wire_turn(&a, STR("qstash_turn"), p->h, p->now_ms);
 		while (t->n < REDIS_TURN_REQS && a.bytes < REDIS_TURN_BYTES &&
 		       (r = redis_store_pop(reqs)) != NULL) {
 			redis_wire_req(&a, p->h, r);
@@ -127,6 +128,7 @@ static void take_error(struct pipeline *p, struct turn *t, const redisReply *rep
 	struct str error = str_n(reply->str, reply->len);
 	char text[REDIS_ERROR_LEN];
 
+	t->no_memory = str_starts(error, STR("OOM "));
 	snprintf(text, sizeof(text), "the Redis server %s: %.*s",
 		 is_refusal(error) ? "refuses" : "failed in the function library, perhaps halfway",
 		 STR_FMT(str_sub(error, 0, 300)));
@@ -187,6 +189,41 @@ static void receive(struct pipeline *p, struct turn *t)
 	freeReplyObject(reply);
 }
 
+/* ---- a full server --------------------------------------------------------------------------- */
+
+/* Does it bring something new? All else goes on when the server's memory is full, or it would stay so. */
+static bool is_new(struct store_req *r)
+{
+	const struct step *s = container_of(r, struct step, req);
+
+	for (size_t i = 0; r->kind == STORE_STEP && i < s->moves; i++) {
+		if (s->move[i].kind == MOVE_PUT || s->move[i].kind == MOVE_DOC_PUT)
+			return true;
+	}
+	return false;
+}
+
+/* The requests of a turn that the server had no memory for, one by one. */
+static void drain(struct pipeline *p, const struct turn *t)
+{
+	struct store_req *r = t->first;
+	struct redis_args a;
+
+	redis_wire_init(&a);
+	for (size_t i = 0; i < t->n; i++, r = r->next) {
+		struct turn one = { .first = r, .n = 1 };
+
+		if (is_new(r) || p->h->conn == NULL)
+			continue;
+		redis_wire_turn(&a, STR("qstash_drain"), p->h, p->now_ms);
+		redis_wire_req(&a, p->h, r);
+		if (!send_turn(p, &a))
+			disconnect(p->h);
+		receive(p, &one);
+	}
+	redis_wire_done(&a);
+}
+
 struct redis_reqs redis_batch_run(struct redis_handle *h, struct redis_reqs *reqs, int64_t now_ms)
 {
 	struct pipeline p = { .h = h, .now_ms = now_ms };
@@ -199,6 +236,10 @@ struct redis_reqs redis_batch_run(struct redis_handle *h, struct redis_reqs *req
 			receive(&p, &p.turn[i]);
 		else
 			answer(&p.turn[i], STORE_UNAVAILABLE);
+	}
+	for (size_t i = 0; i < p.turns; i++) {
+		if (p.turn[i].no_memory)
+			drain(&p, &p.turn[i]);
 	}
 	return taken;
 }

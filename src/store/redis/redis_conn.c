@@ -251,9 +251,9 @@ static bool library_replace(redisContext *c, char ret_error[REDIS_ERROR_LEN])
 
 	if (r == NULL)
 		return false;
-	version = r->type == REDIS_REPLY_INTEGER ? r->integer : 0;
+	version = r->type == REDIS_REPLY_INTEGER ? r->integer : -1;
 	freeReplyObject(r);
-	if (version > 0 && version < REDIS_LIBRARY_VERSION) {
+	if (version >= 0 && version < REDIS_LIBRARY_VERSION) {
 		log_info("store",
 			 "the function library of the Redis server goes from version %lld to %d",
 			 version, REDIS_LIBRARY_VERSION);

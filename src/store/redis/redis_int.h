@@ -164,7 +164,9 @@ void redis_wire_init(struct redis_args *a);
 void redis_wire_done(struct redis_args *a);
 /* Empties it and begins the call of a function of the library. */
 void redis_wire_begin(struct redis_args *a, struct str function);
-void redis_wire_turn(struct redis_args *a, const struct redis_handle *h, int64_t now_ms);
+/* qstash_turn, or qstash_drain, which also runs when the server's memory is full. */
+void redis_wire_turn(struct redis_args *a, struct str function, const struct redis_handle *h,
+		     int64_t now_ms);
 void redis_wire_req(struct redis_args *a, const struct redis_handle *h, struct store_req *r);
 void redis_wire_open(struct redis_args *a, int64_t now_ms, bool sole);
 void redis_wire_close(struct redis_args *a, const char holder[REDIS_HOLDER_BYTES], int64_t now_ms);

@@ -102,11 +102,12 @@ void redis_wire_begin(struct redis_args *a, struct str function)
 	arg(a, STR("0"));
 }
 
-void redis_wire_turn(struct redis_args *a, const struct redis_handle *h, int64_t now_ms)
+void redis_wire_turn(struct redis_args *a, struct str function, const struct redis_handle *h,
+		     int64_t now_ms)
 {
 	struct head head;
 
-	redis_wire_begin(a, STR("qstash_turn"));
+	redis_wire_begin(a, function);
 	head = head_start(a);
 	little(&head, REDIS_LIBRARY_VERSION, 4);
 	number(&head, now_ms);

@@ -340,8 +340,10 @@ local function check_all(_, argv)
 end
 
 redis.register_function('qstash_turn', turn)
+-- For what brings nothing new, so that a server whose memory is full gets empty again.
+redis.register_function { function_name = 'qstash_drain', callback = turn, flags = { 'allow-oom' } }
 redis.register_function('qstash_open', open)
-redis.register_function('qstash_close', close)
+redis.register_function { function_name = 'qstash_close', callback = close, flags = { 'allow-oom' } }
 redis.register_function('qstash_check', check_all)
 redis.register_function { function_name = 'qstash_version', callback = version, flags = { 'no-writes' } }
 
