@@ -8,13 +8,8 @@ do
 -- q:holders has the last sign of life of each. A claim looks at the others.
 
 function end_leases(id)
-	local key = 'q:l' .. id
-	while true do
-		local leased = call('ZRANGE', key, 0, 0)[1]
-		if not leased then
-			break
-		end
-		message_return(message_get(user_find(string.sub(leased, 9)), string.sub(leased, 1, 8)))
+	for _, leased in ipairs(leases_of(id)) do
+		message_return(message_get(user_find(leased.user), leased.seq))
 	end
 	free_slots()
 end
@@ -176,8 +171,8 @@ end
 
 -- What the lost answer to this claim had leased.
 local function take_again(t)
-	for _, leased in ipairs(call('ZRANGE', 'q:l' .. holder, 0, -1)) do
-		local m = message_look(user_find(string.sub(leased, 9)), string.sub(leased, 1, 8))
+	for _, leased in ipairs(leases_of(holder)) do
+		local m = message_look(user_find(leased.user), leased.seq)
 		if m.lease == token then
 			record_of(m)
 			hand_out(t, m)

@@ -121,13 +121,11 @@ end
 -- The attempts that run now are no longer counted, and will not be when they end.
 local function forgive_running(f)
 	local u = f.user
-	for _, id in ipairs(call('HKEYS', 'q:holders')) do
-		for _, leased in ipairs(call('ZRANGE', 'q:l' .. id, 0, -1)) do
-			local m = string.sub(leased, 9) == u.name and message_get(u, string.sub(leased, 1, 8))
-			if m and m.flow_slot and m.flow == f then
-				m.flow_slot = false
-				overwrite(m.key, message_head(m))
-			end
+	for _, seq in ipairs(leased_of(u)) do
+		local m = message_get(u, seq)
+		if m.flow_slot and m.flow == f then
+			m.flow_slot = false
+			overwrite(m.key, message_head(m))
 		end
 	end
 	f.running = 0

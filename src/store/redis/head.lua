@@ -76,12 +76,12 @@ end
 
 -- ---- counters --------------------------------------------------------------------------------
 
-local META = { 'format', 'order', 'version', 'messages', 'pos', 'trim', 'seq_max', 'doc_next', 'dedup_next',
+local META = { 'format', 'order', 'version', 'messages', 'pos', 'seq_max', 'doc_next', 'dedup_next',
 	'forget_next', 'dead_next', 'days_next', 'holder', 'ended_set', 'ended_n' }
 
 local function meta_read()
 	local s = call('GET', 'q:meta')
-	local values = s and munpack(s) or { FORMAT, 0, 0, 0, 0, 0, NO_ID, HUGE, 0, 0, 0, 0, 0, 0, 0 }
+	local values = s and munpack(s) or { FORMAT, 0, 0, 0, 0, NO_ID, HUGE, 0, 0, 0, 0, 0, 0, 0 }
 	meta, meta_before = {}, s
 	for i = 1, #META do
 		meta[META[i]] = values[i]
@@ -168,6 +168,20 @@ local function zrem(key, member)
 		end
 	end
 	return call('ZREM', key, member)
+end
+
+local function sadd(key, member)
+	if undo then
+		undo_push('SREM', key, member)
+	end
+	call('SADD', key, member)
+end
+
+local function srem(key, member)
+	if undo then
+		undo_push('SADD', key, member)
+	end
+	call('SREM', key, member)
 end
 
 local function hash_undo(key, field)

@@ -7,12 +7,14 @@
 --	f  its flow key's, by the time of becoming due: the key was closed or others waited
 --	q  its queue's, by seq: no slot in the queue yet, due or not
 --	p  its queue's parked ones, by seq: has a slot, is due, but the queue is paused
---	l  its holder's leases, by seq
+--	l  its holder's leases, in no order
 
 local HEAD = '<c8c8c8ddI4BBHH'
 local HEAD_BYTES = 50
-local LOOK_BYTES = 4096 -- read at once: mostly all of a message
-local FLAG_QUEUE_SLOT, FLAG_FLOW_SLOT, FLAG_CANCELLED = 1, 2, 4
+local GET_BYTES = 128 -- read at once: mostly the head and the names
+local LOOK_BYTES = 4096 -- the same: mostly all of a message
+local LARGE_BYTES = 4096 -- of records that are not copied together with their head
+local FLAG_QUEUE_SLOT, FLAG_FLOW_SLOT, FLAG_CANCELLED, FLAG_BY_PUT = 1, 2, 4, 8
 
 local endings -- by root: the queue whose slot may have become free in this step
 
@@ -32,6 +34,7 @@ local function message_parse(u, seq, s)
 	m.queue_slot = band(flags, FLAG_QUEUE_SLOT) ~= 0
 	m.flow_slot = band(flags, FLAG_FLOW_SLOT) ~= 0
 	m.cancelled = band(flags, FLAG_CANCELLED) ~= 0
+	m.by_put = band(flags, FLAG_BY_PUT) ~= 0
 	m.before_record = HEAD_BYTES + q + f
 	if #s < m.before_record then
 		s = call('GETRANGE', m.key, 0, m.before_record - 1)
@@ -46,7 +49,7 @@ end
 
 -- The message without its record; nil when there is none.
 local function message_get(u, seq)
-	local s = u and call('GETRANGE', message_key(u, seq), 0, 255) or ''
+	local s = u and call('GETRANGE', message_key(u, seq), 0, GET_BYTES - 1) or ''
 	return #s > 0 and message_parse(u, seq, s) or nil
 end
 
@@ -71,9 +74,34 @@ end
 
 local function message_head(m)
 	local flags = (m.queue_slot and FLAG_QUEUE_SLOT or 0) + (m.flow_slot and FLAG_FLOW_SLOT or 0)
-		+ (m.cancelled and FLAG_CANCELLED or 0)
+		+ (m.cancelled and FLAG_CANCELLED or 0) + (m.by_put and FLAG_BY_PUT or 0)
 	return spack(HEAD, m.nonce, m.lease, m.root, m.due, m.ord, m.retried, flags, string.byte(m.lane),
 		m.queue and #m.queue.name or 0, m.flow and #m.flow.name or 0)
+end
+
+-- What a holder has leased, by seq: pairs of seq and user.
+local function leases_of(id)
+	local list = {}
+	for _, member in ipairs(call('SMEMBERS', 'q:l' .. id)) do
+		list[#list + 1] = { seq = string.sub(member, 1, 8), user = string.sub(member, 9) }
+	end
+	table.sort(list, function(a, b)
+		return is_after(b.seq, a.seq)
+	end)
+	return list
+end
+
+-- What is leased of a user, by whomever, in no order.
+local function leased_of(u)
+	local list = {}
+	for _, id in ipairs(call('HKEYS', 'q:holders')) do
+		for _, member in ipairs(call('SMEMBERS', 'q:l' .. id)) do
+			if string.sub(member, 9) == u.name then
+				list[#list + 1] = string.sub(member, 1, 8)
+			end
+		end
+	end
+	return list
 end
 
 -- ---- lanes -----------------------------------------------------------------------------------
@@ -90,9 +118,7 @@ local function lane_gate(m, lane)
 end
 
 local function lane_key(m)
-	if m.lane == 'l' then
-		return m.lease_key
-	elseif m.lane == 'u' then
+	if m.lane == 'u' then
 		return m.user.prefix .. 'w'
 	elseif m.lane == 'f' then
 		return m.user.prefix .. 'f' .. m.flow.name
@@ -106,10 +132,11 @@ end
 
 local function lane_leave(m)
 	local g = lane_gate(m, m.lane)
-	zrem(lane_key(m), lane_member(m))
 	if not g then
+		srem(m.lease_key, lane_member(m))
 		return
 	end
+	zrem(lane_key(m), lane_member(m))
 	if m.lane == 'u' then
 		if m.ord <= g.head then
 			gate_touch(g)
@@ -124,13 +151,12 @@ end
 local function lane_enter(m)
 	local g = lane_gate(m, m.lane)
 	local by_time = m.lane == 'u' or m.lane == 'f'
-	if m.lane == 'l' then
-		m.lease_key = lease_key(m.lease)
-	end
-	zadd(lane_key(m), by_time and int(m.ord) or 0, lane_member(m))
 	if not g then
+		m.lease_key = lease_key(m.lease)
+		sadd(m.lease_key, lane_member(m))
 		return
 	end
+	zadd(lane_key(m), by_time and int(m.ord) or 0, lane_member(m))
 	if m.lane == 'u' then
 		if m.ord <= g.head then
 			gate_touch(g)
@@ -146,10 +172,16 @@ end
 -- A new message, in the lane that it names.
 local function message_add(m, record)
 	lane_enter(m)
-	set(m.key, message_head(m) .. (m.queue and m.queue.name or '') .. (m.flow and m.flow.name or '') .. record)
-	zadd(m.user.prefix .. 'i', 0, m.seq)
+	local head = message_head(m) .. (m.queue and m.queue.name or '') .. (m.flow and m.flow.name or '')
+	if #record > LARGE_BYTES then
+		set(m.key, head)
+		call('APPEND', m.key, record)
+	else
+		set(m.key, head .. record)
+	end
 	local g = lane_gate(m, m.lane)
 	if g then
+		zadd(m.user.prefix .. 'i', 0, m.seq)
 		gate_refresh(g)
 	end
 end
@@ -161,6 +193,11 @@ local function message_place(m, lane, ord)
 	lane_enter(m)
 	overwrite(m.key, message_head(m))
 	local g = lane_gate(m, lane)
+	if former and not g then
+		zrem(m.user.prefix .. 'i', m.seq)
+	elseif g and not former then
+		zadd(m.user.prefix .. 'i', 0, m.seq)
+	end
 	if former then
 		gate_refresh(former)
 	end
@@ -173,8 +210,8 @@ local function message_remove(m)
 	local g = lane_gate(m, m.lane)
 	lane_leave(m)
 	del(m.key)
-	zrem(m.user.prefix .. 'i', m.seq)
 	if g then
+		zrem(m.user.prefix .. 'i', m.seq)
 		gate_refresh(g)
 	end
 end
@@ -274,8 +311,11 @@ local function message_end(m)
 		ending_push(m.queue, m.root ~= NO_ID and m.root or m.seq)
 	end
 	meta.messages = meta.messages - 1
-	ended[#ended + 1] = m.seq .. m.nonce
-	ended[m.seq .. m.nonce] = true
+	-- Whoever ends what its put has leased had the put's answer, which so will not come again.
+	if not m.by_put then
+		ended[#ended + 1] = m.seq .. m.nonce
+		ended[m.seq .. m.nonce] = true
+	end
 end
 
 -- Does the message, or a callback made from it, still have the queue slot?
@@ -314,6 +354,6 @@ local function message_return(m)
 	end
 	message_stop(m)
 	local lane, ord = message_where(m, true)
-	m.lease = NO_ID
+	m.lease, m.by_put = NO_ID, false
 	message_place(m, lane, ord)
 end

@@ -138,7 +138,7 @@ local function put_apply(p, m)
 	end
 	if p.want_lease and put_may_start(m) then
 		message_start(m)
-		m.lease = token
+		m.lease, m.by_put = token, true
 		m.lane, m.ord = 'l', 0
 		p.leased = token
 	else
@@ -228,7 +228,7 @@ local function settle_retry(p, m)
 	m.retried = m.retried + 1
 	m.due = p.due
 	local lane, ord = message_where(m, false)
-	m.lease = NO_ID
+	m.lease, m.by_put = NO_ID, false
 	message_place(m, lane, ord)
 end
 

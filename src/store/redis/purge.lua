@@ -23,8 +23,9 @@ local function purge_docs(p)
 end
 
 local function purge_messages(p, u)
+	local leased = leased_of(u)
 	while p.room > 0 do
-		local seq = call('ZRANGE', u.prefix .. 'i', 0, 0)[1]
+		local seq = table.remove(leased) or call('ZRANGE', u.prefix .. 'i', 0, 0)[1]
 		if not seq then
 			break
 		end

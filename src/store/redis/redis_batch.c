@@ -4,11 +4,13 @@
 
 #include "base/log.h"
 
-/* A turn under way: its requests, in the order of the batch. */
+/* A turn under way: its requests, in the order of the batch; or a tail, alone. */
 struct turn {
 	struct store_req *first;
 	size_t n;
-	bool no_memory; /* the server had no memory for it */
+	struct tail *tail;      /* NULL: a call of the library */
+	size_t answers, wanted; /* of a tail */
+	bool no_memory;         /* the server had no memory for it */
 };
 
 struct pipeline {
@@ -16,6 +18,7 @@ struct pipeline {
 	struct turn turn[REDIS_PIPELINE_TURNS];
 	size_t turns;
 	int64_t now_ms;
+	struct redis_args args;
 };
 
 static void answer(struct turn *t, enum store_result result)
@@ -74,33 +77,61 @@ static bool connect_again(struct pipeline *p)
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-static bool send_turn(struct pipeline *p, struct redis_args *a)
+static bool send_turn(struct pipeline *p)
 {
+	const struct redis_args *a = &p->args;
+
 	return redisAppendCommandArgv(p->h->conn, (int)a->count, a->v, a->n) == REDIS_OK;
 }
 
-/* Takes requests off the list into turns of the pipeline. */
+static bool is_tail(const struct redis_reqs *reqs)
+{
+	return reqs->head != NULL && reqs->head->kind == STORE_TAIL;
+}
+
+static void fill_tail(struct pipeline *p, struct turn *t, struct store_req *r)
+{
+	*t = (struct turn){ .first = r, .n = 1, .tail = container_of(r, struct tail, req) };
+	if (p->h->conn != NULL && !redis_outbox_ask(p->h, t->tail, &t->answers, &t->wanted))
+		disconnect(p->h);
+}
+
+static void fill_turn(struct pipeline *p, struct turn *t, struct redis_reqs *reqs,
+		      struct redis_reqs *taken)
+{
+	struct redis_args *a = &p->args;
+
+	*t = (struct turn){ 0 };
+	redis_wire_turn(a, STR("qstash_turn"), p->h, p->now_ms);
+	while (t->n < REDIS_TURN_REQS && a->bytes < REDIS_TURN_BYTES && reqs->head != NULL &&
+	       !is_tail(reqs)) {
+		struct store_req *r = redis_store_pop(reqs);
+
+		redis_wire_req(a, p->h, r);
+		redis_store_append(taken, r);
+		t->first = t->n++ ? t->first : r;
+	}
+	if (p->h->conn != NULL && !send_turn(p))
+		disconnect(p->h);
+}
+
+/* Takes requests off the list into turns of the pipeline. The first is a call even if it is empty: a sign of life,
+ * and it tells how far the outbox goes. */
 static void fill(struct pipeline *p, struct redis_reqs *reqs, struct redis_reqs *taken)
 {
-	struct redis_args a;
+	do {
+		struct turn *t = &p->turn[p->turns];
 
-	redis_wire_init(&a);
-	while (p->turns < REDIS_PIPELINE_TURNS && (reqs->head != NULL || p->turns == 0)) {
-		struct turn *t = &p->turn[p->turns++];
-		struct store_req *r;
+		if (p->turns > 0 && is_tail(reqs)) {
+			struct store_req *r = redis_store_pop(reqs);
 
-		*t = (struct turn){ 0 };
-		redis_wire_turn(&a, STR("qstash_turn"), p->h, p->now_ms);
-		while (t->n < REDIS_TURN_REQS && a.bytes < REDIS_TURN_BYTES &&
-		       (r = redis_store_pop(reqs)) != NULL) {
-			redis_wire_req(&a, p->h, r);
 			redis_store_append(taken, r);
-			t->first = t->n++ ? t->first : r;
+			fill_tail(p, t, r);
+		} else {
+			fill_turn(p, t, reqs, taken);
 		}
-		if (p->h->conn != NULL && !send_turn(p, &a))
-			disconnect(p->h);
-	}
-	redis_wire_done(&a);
+		p->turns++;
+	} while (p->turns < REDIS_PIPELINE_TURNS && reqs->head != NULL);
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -160,28 +191,45 @@ static bool take_answers(struct pipeline *p, struct turn *t, const redisReply *r
 	return true;
 }
 
-static void receive(struct pipeline *p, struct turn *t)
+static bool take_answer(struct pipeline *p, struct turn *t, const redisReply *reply)
+{
+	return t->tail ? redis_outbox_read(p->h, reply, t->wanted, t->tail)
+		       : take_answers(p, t, reply);
+}
+
+/* The next answer, or the last of several. NULL: the connection broke. */
+static redisReply *next_answer(struct pipeline *p, size_t n)
 {
 	redisReply *reply = NULL;
 
-	/* Its answer went down with the connection. */
-	if (p->h->conn == NULL) {
-		answer(t, STORE_UNKNOWN);
-		return;
+	for (size_t i = 0; i < n; i++) {
+		freeReplyObject(reply);
+		reply = NULL;
+		if (redisGetReply(p->h->conn, (void **)&reply) != REDIS_OK)
+			return NULL;
 	}
-	if (redisGetReply(p->h->conn, (void **)&reply) != REDIS_OK) {
-		char text[REDIS_ERROR_LEN];
+	return reply;
+}
 
-		snprintf(text, sizeof(text), "the connection to the Redis server broke: %s",
-			 p->h->conn->errstr);
-		complain(p, text);
+static void receive(struct pipeline *p, struct turn *t)
+{
+	redisReply *reply = p->h->conn ? next_answer(p, t->tail ? t->answers : 1) : NULL;
+	char text[REDIS_ERROR_LEN];
+
+	/* Its answer went down with the connection. */
+	if (reply == NULL) {
+		if (p->h->conn != NULL) {
+			snprintf(text, sizeof(text), "the connection to the Redis server broke: %s",
+				 p->h->conn->errstr);
+			complain(p, text);
+		}
 		disconnect(p->h);
 		answer(t, STORE_UNKNOWN);
 		return;
 	}
 	if (reply->type == REDIS_REPLY_ERROR) {
 		take_error(p, t, reply);
-	} else if (!take_answers(p, t, reply)) {
+	} else if (!take_answer(p, t, reply)) {
 		complain(p, "the Redis server's answer is not that of our function library");
 		disconnect(p->h);
 		answer(t, STORE_UNKNOWN);
@@ -207,21 +255,18 @@ static bool is_new(struct store_req *r)
 static void drain(struct pipeline *p, const struct turn *t)
 {
 	struct store_req *r = t->first;
-	struct redis_args a;
 
-	redis_wire_init(&a);
 	for (size_t i = 0; i < t->n; i++, r = r->next) {
 		struct turn one = { .first = r, .n = 1 };
 
 		if (is_new(r) || p->h->conn == NULL)
 			continue;
-		redis_wire_turn(&a, STR("qstash_drain"), p->h, p->now_ms);
-		redis_wire_req(&a, p->h, r);
-		if (!send_turn(p, &a))
+		redis_wire_turn(&p->args, STR("qstash_drain"), p->h, p->now_ms);
+		redis_wire_req(&p->args, p->h, r);
+		if (!send_turn(p))
 			disconnect(p->h);
 		receive(p, &one);
 	}
-	redis_wire_done(&a);
 }
 
 struct redis_reqs redis_batch_run(struct redis_handle *h, struct redis_reqs *reqs, int64_t now_ms)
@@ -230,6 +275,7 @@ struct redis_reqs redis_batch_run(struct redis_handle *h, struct redis_reqs *req
 	struct redis_reqs taken = { 0 };
 	bool connected = connect_again(&p);
 
+	redis_wire_init(&p.args);
 	fill(&p, reqs, &taken);
 	for (size_t i = 0; i < p.turns; i++) {
 		if (connected)
@@ -241,5 +287,6 @@ struct redis_reqs redis_batch_run(struct redis_handle *h, struct redis_reqs *req
 		if (p.turn[i].no_memory)
 			drain(&p, &p.turn[i]);
 	}
+	redis_wire_done(&p.args);
 	return taken;
 }

@@ -7,7 +7,7 @@
  *	redis_batch.c   a batch as turns in one pipeline
  *	redis_wire.c    requests as arguments
  *	redis_reply.c   answers as results
- *	redis_outbox.c  entries of the outbox as packed events
+ *	redis_outbox.c  the outbox: its stream, and entries as packed events
  *	*.lua           the function library; start with head.lua, then turn.lua
  *
  * A turn is one call of the function qstash_turn: some requests, in their order, atomically. What it reads often is
@@ -19,7 +19,7 @@
  *
  *	m<seq>     string   a message: head (where it stands, due, retried, lease), names of queue and key, record.
  *	                    Changing its state overwrites the head in place; the record is written once.
- *	i          zset     all its messages by seq
+ *	i          zset     its messages that are not leased, by seq
  *	w          zset     the user's lane: seq by due time
  *	q<queue>   zset     without a slot in the queue: seq in order
  *	p<queue>   zset     with a slot, parked because the queue is paused
@@ -38,7 +38,7 @@
  *
  *	q:rotation zset     users that could start something now, in turns: a claim looks at nobody else
  *	q:wake     zset     gates by the time at which they open or somebody becomes due
- *	q:l<holder> zset    what a holder has leased: seq and user
+ *	q:l<holder> set     what a holder has leased: seq and user
  *	q:holders  hash     holders by their last sign of life
  *	q:due      zset     documents by due time;  q:docs<kind>  zset  their names by user
  *	q:dedup, q:dead, q:forget, q:days  zset  what housekeeping has to remove, by time
@@ -112,6 +112,7 @@ struct redis_handle {
 	redisContext *conn;  /* NULL: not connected */
 	int64_t retry_at_ms; /* no attempt to connect before */
 	int64_t backoff_ms;
+	size_t entry_bytes; /* of an outbox entry, at the last reading */
 
 	/* From here on: under `mutex`. */
 	pthread_mutex_t mutex;
@@ -189,7 +190,12 @@ uint64_t redis_reply_id(struct redis_reader *r);
 int64_t redis_reply_number(struct redis_reader *r);
 struct str redis_reply_bytes(struct redis_reader *r, size_t n);
 
-/* redis_outbox.c. Appends the packed events of one entry of the stream. */
-must_use bool redis_outbox_unpack(struct str entry, struct buf *out);
+/* redis_outbox.c: the stream, which is read without the library. */
+/* Sends what a tail asks, with the number of answers to come; the last one is the entries, of which so many were asked
+ * for. False: the connection broke. */
+must_use bool redis_outbox_ask(struct redis_handle *h, struct tail *t, size_t *ret_answers,
+			       size_t *ret_wanted);
+must_use bool redis_outbox_read(struct redis_handle *h, const redisReply *list, size_t wanted,
+				struct tail *t);
 
 #endif

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-enum { EVENTS_BYTES_MAX = 1 << 30 }; /* no outbox entry can be longer */
-
 /* ---- packed values --------------------------------------------------------------------------- */
 
 struct str redis_reply_bytes(struct redis_reader *r, size_t n)
@@ -340,49 +338,6 @@ static bool scan_read(const redisReply *reply, struct scan *s)
 	return true;
 }
 
-/* ---- the outbox ------------------------------------------------------------------------------ */
-
-/* Unpacks whole entries, whose size shows only then, while they fit. */
-static bool entries_read(const redisReply *list, struct tail *t, struct buf *events)
-{
-	for (size_t i = 0; i < list->elements; i += 2) {
-		struct redis_reader r = reader(list->element[i]);
-		size_t before = events->n;
-
-		if (!redis_outbox_unpack(str_of(list->element[i + 1]), events) || events->overflow)
-			return false;
-		if (i > 0 && events->n > t->bytes_max) {
-			events->n = before;
-			t->more = true;
-			return true;
-		}
-		t->last = (uint64_t)redis_reply_number(&r);
-		if (!at_end(&r))
-			return false;
-	}
-	return true;
-}
-
-static bool tail_read(const redisReply *reply, struct tail *t)
-{
-	struct redis_reader reached;
-	struct buf events;
-	bool ok;
-
-	if (!is_array(reply, 3) || !is_list(reply->element[1], 2))
-		return false;
-	buf_init(&events, EVENTS_BYTES_MAX);
-	ok = entries_read(reply->element[1], t, &events);
-	t->events = arena_str(&t->arena, buf_str(&events));
-	buf_done(&events);
-	reached = reader(reply->element[2]);
-	if (!t->more)
-		t->last = (uint64_t)redis_reply_number(&reached);
-	t->more = t->more || str_eq(str_of(reply->element[0]), STR("\1"));
-	t->req.result = STORE_APPLIED;
-	return ok && !reached.broken;
-}
-
 /* ---- turns ----------------------------------------------------------------------------------- */
 
 bool redis_reply_turn(const redisReply *reply, uint64_t *ret_outbox_last)
@@ -406,7 +361,7 @@ bool redis_reply_req(const redisReply *reply, struct store_req *r)
 	case STORE_SCAN:
 		return scan_read(reply, container_of(r, struct scan, req));
 	case STORE_TAIL:
-		return tail_read(reply, container_of(r, struct tail, req));
+		break; /* read from the stream: redis_outbox.c */
 	}
 	unreachable();
 }

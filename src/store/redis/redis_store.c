@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-enum { LEASE_DEFAULT_MS = 15000, BEATS_PER_LEASE = 6 };
+enum { LEASE_DEFAULT_MS = 15000, BEATS_PER_LEASE = 6, ENTRY_BYTES_GUESSED = 64 << 10 };
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
@@ -254,6 +254,7 @@ static struct redis_handle *handle_new(const struct redis_settings *set, int64_t
 	h->wake = set->wake;
 	h->wake_arg = set->wake_arg;
 	h->beat_ms = now_ms;
+	h->entry_bytes = ENTRY_BYTES_GUESSED;
 	pthread_mutex_init(&h->mutex, NULL);
 	pthread_cond_init(&h->work, NULL);
 	return h;

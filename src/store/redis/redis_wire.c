@@ -356,16 +356,6 @@ static void scan(struct redis_args *a, const struct redis_handle *h, const struc
 	arg(a, s->after_user);
 }
 
-static void tail(struct redis_args *a, const struct redis_handle *h, const struct tail *t)
-{
-	struct head head = req_start(a, h, &t->req, 't');
-
-	number(&head, (int64_t)t->trim);
-	number(&head, (int64_t)t->after);
-	size(&head, t->bytes_max);
-	head_end(&head);
-}
-
 void redis_wire_req(struct redis_args *a, const struct redis_handle *h, struct store_req *r)
 {
 	switch (r->kind) {
@@ -379,7 +369,6 @@ void redis_wire_req(struct redis_args *a, const struct redis_handle *h, struct s
 		scan(a, h, container_of(r, struct scan, req));
 		break;
 	case STORE_TAIL:
-		tail(a, h, container_of(r, struct tail, req));
-		break;
+		unreachable(); /* asked of the stream: redis_outbox.c */
 	}
 }

@@ -1,6 +1,6 @@
--- scan.lua - listings, and the outbox.
+-- scan.lua - listings.
 
-local scan, tail
+local scan
 do
 
 local SCANNED_AT_ONCE = 32
@@ -58,14 +58,36 @@ local function scan_messages(s, l)
 	if not u then
 		return
 	end
-	each_after(u.prefix .. 'i', '(' .. s.seq, '+', function(seq)
+	-- Those that are leased stand in no index, but they are few.
+	local leased = {}
+	for _, seq in ipairs(leased_of(u)) do
+		if is_after(seq, s.seq) then
+			leased[#leased + 1] = seq
+		end
+	end
+	table.sort(leased, is_after)
+	local function look(seq)
 		local m = message_look(u, seq)
 		if not has_row_room(l, record_bytes(m)) then
 			return false
 		end
 		message_row(l, m)
 		return true
+	end
+	local function look_before(seq)
+		while #leased > 0 and (not seq or is_after(seq, leased[#leased])) do
+			if not look(table.remove(leased)) then
+				return false
+			end
+		end
+		return true
+	end
+	each_after(u.prefix .. 'i', '(' .. s.seq, '+', function(seq)
+		return look_before(seq) and look(seq)
 	end)
+	if not l.more then
+		look_before(nil)
+	end
 end
 
 -- ---- dead letters ----------------------------------------------------------------------------
@@ -209,38 +231,6 @@ function scan(s)
 	end
 	scans[s.kind + 1](s, l)
 	return { l.more and '\1' or '\0', l.out }
-end
-
--- ---- the outbox ------------------------------------------------------------------------------
-
--- Answers { more, entries with their positions, position reached }. Not every position has an entry.
-function tail(t)
-	local trim = math.min(t.trim, meta.pos)
-	if trim > meta.trim then
-		meta.trim = trim
-		call('XTRIM', 'q:log', 'MINID', int(trim + 1))
-	end
-	local from = math.max(t.after, meta.trim)
-	local out, bytes, more = {}, 0, false
-	local reached = meta.pos > from and meta.pos or t.after
-	while not more do
-		local found = call('XRANGE', 'q:log', '(' .. int(from) .. '-0', '+', 'COUNT', 8)
-		for i = 1, #found do
-			local n = #found[i][2][2]
-			if bytes > 0 and bytes + n > t.bytes_max then
-				more = true
-				break
-			end
-			from = tonumber(string.match(found[i][1], '^%d+'))
-			out[#out + 1] = spack('<d', from)
-			out[#out + 1] = found[i][2][2]
-			bytes = bytes + n
-		end
-		if #found < 8 then
-			break
-		end
-	end
-	return { more and '\1' or '\0', out, spack('<d', more and from or reached) }
 end
 
 end

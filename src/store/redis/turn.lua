@@ -6,6 +6,7 @@
 do
 
 local args, arg_at -- of the call; the next one
+local FIELDS_MAX = 3000
 local version_before, messages_before -- the turn
 
 local function next_arg()
@@ -226,11 +227,6 @@ local requests = {
 		s.exact, s.descending, s.gate = exact ~= 0, descending ~= 0, KINDS[gate]
 		return scan(s)
 	end,
-	t = function(head)
-		local t = {}
-		t.trim, t.after, t.bytes_max = sunpack('<ddd', head, 11)
-		return tail(t)
-	end,
 }
 
 local function turn_begin(now_ms, by)
@@ -255,6 +251,19 @@ local function ended_write()
 	end
 end
 
+-- An entry's fields are its pieces, so that they need not be copied together.
+local function outbox_write()
+	local pieces = events
+	if #events > FIELDS_MAX then
+		pieces = { table.concat(events) }
+	end
+	local fields = {}
+	for i = 1, #pieces do
+		fields[2 * i - 1], fields[2 * i] = 'e', pieces[i]
+	end
+	call('XADD', 'q:log', int(meta.pos) .. '-0', unpack(fields))
+end
+
 local function turn_end()
 	gates_store()
 	if #ended > 0 then
@@ -265,7 +274,7 @@ local function turn_end()
 		meta.pos = meta.pos + 1
 	end
 	if #events > 0 then
-		call('XADD', 'q:log', int(meta.pos) .. '-0', 'e', table.concat(events))
+		outbox_write()
 	end
 	meta_write()
 end
