@@ -104,7 +104,8 @@ enum store_result twins_step(struct twins *t, int holder, struct step *s, struct
 	bool again;
 
 	check(n <= TWINS_MOVES_MAX);
-	memcpy(copy, moves, n * sizeof(*moves));
+	if (n > 0)
+		memcpy(copy, moves, n * sizeof(*moves));
 	step_init(s, moves, n, NULL, NULL);
 	step_init(&other, copy, n, NULL, NULL);
 	do {
