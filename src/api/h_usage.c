@@ -1,4 +1,6 @@
 /* h_usage.c - GET /v2/usage: the plan, its limits, and what was used of them by day. */
+#include <stdio.h>
+
 #include "api/call.h"
 #include "api/handlers.h"
 #include "core/civil.h"
@@ -42,13 +44,15 @@ static void limits_member(struct json_out *j, const struct plan *p)
 	json_close(j, '}');
 }
 
-static void day_object(struct json_out *j, struct arena *a, const struct usage *u)
+static void day_object(struct json_out *j, const struct usage *u)
 {
 	struct civil date = civil_date(u->day);
+	char text[48];
 
+	snprintf(text, sizeof(text), "%04lld-%02d-%02d", (long long)date.year, date.month,
+		 date.day);
 	json_open(j, '{');
-	json_kstr(j, STR("day"),
-		  arena_fmt(a, "%04lld-%02d-%02d", (long long)date.year, date.month, date.day));
+	json_kstr(j, STR("day"), str_c(text));
 	json_kint(j, STR("messages"), u->messages);
 	json_kint(j, STR("bytes"), u->bytes);
 	json_kint(j, STR("delivered"), u->delivered);
@@ -67,7 +71,7 @@ static void answer(struct call *c, struct usage_read *op)
 	json_kstr(&j, STR("plan"), c->plan->name);
 	limits_member(&j, c->plan);
 	json_key(&j, STR("today"));
-	day_object(&j, &op->arena, &op->day[op->days - 1]);
+	day_object(&j, &op->day[op->days - 1]);
 	json_key(&j, STR("month"));
 	json_open(&j, '{');
 	json_kint(&j, STR("bandwidth"), op->month_bytes);
@@ -75,7 +79,7 @@ static void answer(struct call *c, struct usage_read *op)
 	json_key(&j, STR("days"));
 	json_open(&j, '[');
 	for (int64_t i = 0; i < op->days; i++)
-		day_object(&j, &op->arena, &op->day[i]);
+		day_object(&j, &op->day[i]);
 	json_close(&j, ']');
 	json_close(&j, '}');
 	call_answer(c, 200);

@@ -47,7 +47,8 @@ static int64_t field(struct answer a, const char *name)
 	int64_t n = -1;
 
 	while (rest.n > 0) {
-		line = str_cut(&rest, '\n');
+		line = str_cut(&rest, '\r');
+		rest = str_starts(rest, STR("\n")) ? str_from(rest, 1) : rest;
 		if (!str_starts(line, str_c(name)))
 			continue;
 		T_CHECK(str_i64(str_trim(str_from(line, strlen(name) + 1)), &n));
@@ -107,7 +108,7 @@ TEST(in_a_batch_each_item_has_its_own_error)
 	T_CHECK(!has_field(a, "RateLimit-"));
 	T_CHECK(json_get(answer_at(a, NULL, 0), STR("messageId")) != NULL);
 	T_CHECK(json_get(answer_at(a, NULL, 1), STR("messageId")) != NULL);
-	T_CHECK(str_ends(a.body, STR("," OVER "]")));
+	T_CHECK(str_has(a.body, STR("," OVER "]")));
 	is_over_the_day(rig_ask(r, "POST", "/v2/batch", RIG_AUTH, str_c(items)), 2);
 	/* One item that is refused for something else: the batch tells of each. */
 	a = rig_ask(r, "POST", "/v2/batch", RIG_AUTH,
@@ -130,7 +131,7 @@ TEST(in_a_group_each_message_has_its_own_error)
 	a = publish(r, "g");
 	T_EQ_INT(a.status, 200);
 	T_EQ_INT(answer_count(a, NULL), 3);
-	T_CHECK(str_ends(a.body, STR("," OVER "]")));
+	T_CHECK(str_has(a.body, STR("," OVER "]")));
 	is_over_the_day(publish(r, "g"), 2);
 	rig_stop(r);
 }

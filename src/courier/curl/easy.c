@@ -344,7 +344,8 @@ bool easy_lost_answer(const struct easy *e, CURLcode code)
 	return is_answered_early(e, code) && !is_complete(e, code);
 }
 
-/* Heads and bodies, as far as libcurl came with them. */
+/* Head and body, as far as libcurl came with them. A body that goes out in one write with the head is counted with it,
+ * too; then the head's count is the greater one. */
 static int64_t sent_bytes(const struct easy *e)
 {
 	curl_off_t body = 0;
@@ -352,7 +353,7 @@ static int64_t sent_bytes(const struct easy *e)
 
 	curl_easy_getinfo(e->curl, CURLINFO_REQUEST_SIZE, &heads);
 	curl_easy_getinfo(e->curl, CURLINFO_SIZE_UPLOAD_T, &body);
-	return heads + body;
+	return heads > body ? heads : heads + body;
 }
 
 void easy_judge(struct easy *e, CURLcode code, int64_t limit_ms)
