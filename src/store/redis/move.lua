@@ -10,7 +10,7 @@ do
 -- Is there such a message? Then the put is a repetition and answers what the first one got, or the id has met
 -- another message's.
 local function put_is_known(p)
-	if not is_after(p.seq, meta.seq_max) then
+	if not p.is_newest then
 		local m = message_get(user_find(p.user), p.seq)
 		if m then
 			if m.nonce ~= p.nonce then
@@ -112,7 +112,7 @@ local function put_count(p, m)
 	end
 	usage_add(m.user, USED.MESSAGES, 1)
 	meta.messages = meta.messages + 1
-	if is_after(m.seq, meta.seq_max) then
+	if p.is_newest then
 		meta.seq_max = m.seq
 	end
 end
@@ -163,6 +163,7 @@ local function put_used(p, u)
 end
 
 function move_put(p)
+	p.is_newest = is_after(p.seq, meta.seq_max)
 	local known, refusal = put_is_known(p)
 	if known then
 		put_used(p, user_find(p.user))

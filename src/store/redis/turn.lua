@@ -14,14 +14,6 @@ local function next_arg()
 	return args[arg_at - 1]
 end
 
-local function next_args(...)
-	local values = {}
-	for i = 1, select('#', ...) do
-		values[select(i, ...)] = next_arg()
-	end
-	return values
-end
-
 -- ---- moves -----------------------------------------------------------------------------------
 
 local KINDS = { [0] = 'u', 'q', 'f' }
@@ -29,17 +21,20 @@ local KINDS = { [0] = 'u', 'q', 'f' }
 -- By the first byte of a move's head: how it is read, done, and what it answers.
 local moves = {
 	P = {
+		-- The hot ones are made at once, at their full size.
 		read = function(head)
-			local p = next_args('user', 'record', 'events', 'queue', 'flow', 'dedup')
-			local want
-			p.seq, p.nonce, p.root, want, p.due, p.dedup_until, p.user_parallelism, p.queues_max, p.day_max,
-				p.flow_parallelism, p.flow_rate, p.flow_period = sunpack('<c8c8c8Bdddddddd', head, 2)
-			p.want_lease = want ~= 0
-			return p
+			local seq, nonce, root, want, due, dedup_until, user_parallelism, queues_max, day_max, flow_parallelism,
+				flow_rate, flow_period = sunpack('<c8c8c8Bdddddddd', head, 2)
+			return { user = next_arg(), record = next_arg(), events = next_arg(), queue = next_arg(), flow = next_arg(),
+				dedup = next_arg(), seq = seq, nonce = nonce, root = root, want_lease = want ~= 0, due = due,
+				dedup_until = dedup_until, user_parallelism = user_parallelism, queues_max = queues_max,
+				day_max = day_max, flow_parallelism = flow_parallelism, flow_rate = flow_rate,
+				flow_period = flow_period, is = false, leased = false, existing = false, used_messages = 0,
+				used_bytes = 0, is_newest = false }
 		end,
 		run = move_put,
 		answer = function(p)
-			return spack('<ddB', p.used_messages or 0, p.used_bytes or 0, p.leased and 1 or 0)
+			return spack('<ddB', p.used_messages, p.used_bytes, p.leased and 1 or 0)
 				.. (p.leased or NO_ID) .. (p.existing or NO_ID .. NO_ID)
 		end,
 		may_be_refused = function(p)
@@ -48,9 +43,10 @@ local moves = {
 	},
 	S = {
 		read = function(head)
-			local p = next_args('user', 'events', 'response')
-			p.seq, p.nonce, p.lease, p.to, p.due, p.dlq_ms, p.dlq_until, p.bytes = sunpack('<c8c8c8Bdc8dd', head, 2)
-			return p
+			local seq, nonce, lease, to, due, dlq_ms, dlq_until, bytes = sunpack('<c8c8c8Bdc8dd', head, 2)
+			return { user = next_arg(), events = next_arg(), response = next_arg(), seq = seq, nonce = nonce,
+				lease = lease, to = to, due = due, dlq_ms = dlq_ms, dlq_until = dlq_until, bytes = bytes, is = false,
+				was_cancelled = false }
 		end,
 		run = move_settle,
 		answer = function(p)
@@ -59,7 +55,7 @@ local moves = {
 	},
 	C = {
 		read = function(head)
-			local p = next_args('user')
+			local p = { user = next_arg() }
 			p.seq, p.nonce = sunpack('<c8c8', head, 2)
 			return p
 		end,
@@ -70,7 +66,7 @@ local moves = {
 	},
 	L = {
 		read = function(head)
-			local p = next_args('user', 'events')
+			local p = { user = next_arg(), events = next_arg() }
 			p.id = string.sub(head, 2)
 			return p
 		end,
@@ -78,7 +74,7 @@ local moves = {
 	},
 	D = {
 		read = function(head)
-			local p = next_args('user', 'name', 'value', 'events')
+			local p = { user = next_arg(), name = next_arg(), value = next_arg(), events = next_arg() }
 			p.doc, p.version, p.count_max, p.due = sunpack('<Bddd', head, 2)
 			return p
 		end,
@@ -89,7 +85,7 @@ local moves = {
 	},
 	R = {
 		read = function(head)
-			local p = next_args('user', 'name', 'events')
+			local p = { user = next_arg(), name = next_arg(), events = next_arg() }
 			p.doc, p.version = sunpack('<Bd', head, 2)
 			return p
 		end,
@@ -97,7 +93,7 @@ local moves = {
 	},
 	G = {
 		read = function(head)
-			local p = next_args('user', 'name', 'events')
+			local p = { user = next_arg(), name = next_arg(), events = next_arg() }
 			local kind, flags
 			kind, p.op, flags, p.parallelism, p.rate, p.period, p.paused, p.count_max = sunpack('<BBBddddd', head, 2)
 			p.gate = KINDS[kind]
@@ -108,7 +104,7 @@ local moves = {
 	},
 	X = {
 		read = function(head)
-			local p = next_args('user')
+			local p = { user = next_arg() }
 			p.max = sunpack('<d', head, 2)
 			return p
 		end,
@@ -220,7 +216,7 @@ local requests = {
 		return claim(t)
 	end,
 	n = function(head)
-		local s = next_args('user', 'name', 'after_user')
+		local s = { user = next_arg(), name = next_arg(), after_user = next_arg() }
 		local exact, descending, gate, ms
 		s.kind, exact, descending, s.doc, gate, s.max, s.bytes_max, s.day, s.seq, s.nonce, s.dlq =
 			sunpack('<BBBBBdddc8c8c16', head, 11)
