@@ -40,10 +40,11 @@ bool redis_tls_start(redisContext *c, const struct redis_url *url, char ret_erro
 		ssl = session(url, context);
 	/* The session keeps it. */
 	SSL_CTX_free(context);
-	/* Takes the session, also when it fails. */
+	/* From then on the connection's. */
 	if (ssl != NULL && redisInitiateSSL(c, ssl) == REDIS_OK)
 		return true;
 	snprintf(ret_error, REDIS_ERROR_LEN, "no TLS with the Redis server: %s",
 		 ssl != NULL && c->errstr[0] ? c->errstr : "OpenSSL cannot be set up");
+	SSL_free(ssl);
 	return false;
 }
