@@ -119,7 +119,7 @@ static void start(struct kit *k, bool durable)
 		redis_server_init(server, k->name ? k->name : "redis", durable);
 	}
 	redis_server_start(server);
-	k->s = attach(k);
+	k->s = server->store = attach(k);
 }
 
 static void open_volatile(struct kit *k)
@@ -154,9 +154,10 @@ static void kill_another(struct kit *k, struct store *s)
 
 static void check_it(struct kit *k)
 {
+	struct redis_server *server = k->state;
 	char error[REDIS_ERROR_LEN];
 
-	if (!redis_store_check(k->s, k->now_ms, error))
+	if (!redis_store_check(server->store, k->now_ms, error))
 		T_FAIL("%s", error);
 }
 

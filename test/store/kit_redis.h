@@ -9,7 +9,8 @@
 
 struct redis_server {
 	pid_t pid;
-	bool durable; /* every write is on disk before it is answered */
+	struct store *store; /* the kit's, as it was opened */
+	bool durable;        /* every write is on disk before it is answered */
 	char dir[80], socket[100], log[100], url[120];
 };
 
