@@ -537,11 +537,14 @@ static void play(struct kit *k, const struct script *script)
 }
 
 static const struct script scripts[] = {
-	{ &kit_memory, 1, 1500, 0 },  { &kit_memory, 2, 1500, 0 }, { &kit_memory, 3, 1500, 0 },
-	{ &kit_memory, 4, 1500, 0 },  { &kit_memory, 5, 1500, 0 }, { &kit_memory, 6, 1500, 0 },
-	{ &kit_memory, 7, 1500, 0 },  { &kit_memory, 8, 1500, 0 }, { &kit_memory, 9, 1500, 0 },
-	{ &kit_disk, 101, 1000, 0 },  { &kit_disk, 102, 1000, 2 }, { &kit_disk, 103, 500, 20 },
-	{ &kit_disk, 104, 300, 100 },
+	{ &kit_memory, 1, 1500, 0 },  { &kit_memory, 2, 1500, 0 },
+	{ &kit_memory, 3, 1500, 0 },  { &kit_memory, 4, 1500, 0 },
+	{ &kit_memory, 5, 1500, 0 },  { &kit_memory, 6, 1500, 0 },
+	{ &kit_memory, 7, 1500, 0 },  { &kit_memory, 8, 1500, 0 },
+	{ &kit_memory, 9, 1500, 0 },  { &kit_disk, 101, 1000, 0 },
+	{ &kit_disk, 102, 1000, 2 },  { &kit_disk, 103, 500, 20 },
+	{ &kit_disk, 104, 300, 100 }, { &kit_redis, 201, 800, 0 },
+	{ &kit_redis, 202, 800, 0 },  { &kit_redis_durable, 203, 200, 10 },
 };
 
 TEST_EACH(random_verbs_agree_with_the_model, scripts)

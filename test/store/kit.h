@@ -36,13 +36,13 @@ struct kit_backend {
 	void (*verify)(struct kit *k); /* fails the test when the store's counts are wrong */
 };
 
-extern const struct kit_backend kit_memory, kit_disk;
-static const struct kit_backend *const kit_backends[] = { &kit_memory, &kit_disk };
+extern const struct kit_backend kit_memory, kit_disk, kit_redis, kit_redis_durable;
+static const struct kit_backend *const kit_backends[] = { &kit_memory, &kit_disk, &kit_redis };
 static const struct kit_backend *const kit_durable[] = {
-	&kit_disk
+	&kit_disk, &kit_redis_durable
 }; /* what was applied outlives a crash */
 static const struct kit_backend *const kit_shared[] = {
-	&kit_memory
+	&kit_memory, &kit_redis
 }; /* several holders at a time */
 
 struct kit_arena {

@@ -189,6 +189,7 @@ static void limit_files(rlim_t bytes)
 	T_EQ_INT(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+static const struct kit_backend *const sqlite_only[] = { &kit_memory, &kit_disk };
 static const struct kit_backend *const disk_only[] = { &kit_disk };
 static const struct kit_backend *const memory_only[] = { &kit_memory };
 
@@ -368,7 +369,7 @@ CONTRACT_ON(the_log_is_written_from_its_start_again_after_checkpoints, disk_only
 	T_CHECK(stats(k).commits >= 1200 && stats(k).steps >= 1200);
 }
 
-CONTRACT(gates_that_nobody_uses_leave_the_memory)
+CONTRACT_ON(gates_that_nobody_uses_leave_the_memory, sqlite_only)
 {
 	enum { MANY = SQLITE_GATES_CACHED + 2000, BATCH = 500 };
 	struct kit_msg m[BATCH];
@@ -397,7 +398,7 @@ CONTRACT(gates_that_nobody_uses_leave_the_memory)
 	T_CHECK(!PUT(k, .queue = "500", .want_lease = true).leased);
 }
 
-CONTRACT(a_batch_too_big_for_one_transaction_is_cut)
+CONTRACT_ON(a_batch_too_big_for_one_transaction_is_cut, sqlite_only)
 {
 	enum { MANY = 40 };
 	struct kit_msg m[MANY];

@@ -1,0 +1,236 @@
+-- scan.lua - listings.
+
+local scan
+do
+
+local SCANNED_AT_ONCE = 32
+
+-- A listing in the making: { max, bytes_max, out, rows, bytes, more }. Is there room for one more row?
+local function has_row_room(l, bytes)
+	if l.rows < l.max and (l.rows == 0 or l.bytes + bytes <= l.bytes_max) then
+		return true
+	end
+	l.more = true
+	return false
+end
+
+local function row_add(l, bytes, ...)
+	l.rows = l.rows + 1
+	l.bytes = l.bytes + bytes
+	l.out[#l.out + 1] = { ... }
+end
+
+-- Goes through a directory sorted by bytes from after `from`, until `look` returns false or its end.
+local function each_after(key, from, to, look)
+	while true do
+		local found = call('ZRANGEBYLEX', key, from, to, 'LIMIT', 0, SCANNED_AT_ONCE)
+		for i = 1, #found do
+			if not look(found[i]) then
+				return
+			end
+		end
+		if #found < SCANNED_AT_ONCE then
+			return
+		end
+		from = '(' .. found[#found]
+	end
+end
+
+-- ---- messages --------------------------------------------------------------------------------
+
+local STATE = { SCHEDULED = 0, READY = 1, LEASED = 2 }
+
+local function message_row(l, m)
+	local state = m.lane == 'l' and STATE.LEASED or (m.due > now and STATE.SCHEDULED or STATE.READY)
+	row_add(l, #record_of(m), m.seq .. m.nonce .. spack('<BBdd', state, m.cancelled and 1 or 0, m.retried, m.due), m.record)
+end
+
+local function scan_message(s, l)
+	local u = user_find(s.user)
+	local m = u and message_get(u, s.seq)
+	if m and m.nonce == s.nonce and l.max > 0 then
+		message_row(l, m)
+	end
+end
+
+local function scan_messages(s, l)
+	local u = user_find(s.user)
+	if not u then
+		return
+	end
+	-- Those that are leased stand in no index, but they are few.
+	local leased = {}
+	for _, seq in ipairs(leased_of(u)) do
+		if is_after(seq, s.seq) then
+			leased[#leased + 1] = seq
+		end
+	end
+	table.sort(leased, is_after)
+	local function look(seq)
+		local m = message_look(u, seq)
+		if not has_row_room(l, record_bytes(m)) then
+			return false
+		end
+		message_row(l, m)
+		return true
+	end
+	local function look_before(seq)
+		while #leased > 0 and (not seq or is_after(seq, leased[#leased])) do
+			if not look(table.remove(leased)) then
+				return false
+			end
+		end
+		return true
+	end
+	each_after(u.prefix .. 'i', '(' .. s.seq, '+', function(seq)
+		return look_before(seq) and look(seq)
+	end)
+	if not l.more then
+		look_before(nil)
+	end
+end
+
+-- ---- dead letters ----------------------------------------------------------------------------
+
+local function dead_row(l, prefix, id)
+	local v = call('HGET', prefix .. 'e', id)
+	if not v then
+		return true
+	end
+	local nonce, retried, n = sunpack(DEAD_HEAD, v)
+	if not has_row_room(l, #v - DEAD_HEAD_BYTES) then
+		return false
+	end
+	row_add(l, #v - DEAD_HEAD_BYTES, id .. nonce .. spack('<d', retried),
+		string.sub(v, DEAD_HEAD_BYTES + 1, DEAD_HEAD_BYTES + n), string.sub(v, DEAD_HEAD_BYTES + n + 1))
+	return true
+end
+
+local function scan_dead(s, l)
+	local prefix = prefix_of(s.user)
+	if s.exact then
+		dead_row(l, prefix, s.dlq)
+		return
+	end
+	if not s.descending then
+		each_after(prefix .. 'd', '(' .. s.dlq, '+', function(id)
+			return dead_row(l, prefix, id)
+		end)
+		return
+	end
+	local from = s.dlq == NO_ID .. NO_ID and '+' or '(' .. s.dlq
+	while true do
+		local found = call('ZREVRANGEBYLEX', prefix .. 'd', from, '-', 'LIMIT', 0, SCANNED_AT_ONCE)
+		for i = 1, #found do
+			if not dead_row(l, prefix, found[i]) then
+				return
+			end
+		end
+		if #found < SCANNED_AT_ONCE then
+			return
+		end
+		from = '(' .. found[#found]
+	end
+end
+
+-- ---- documents -------------------------------------------------------------------------------
+
+local function doc_row(l, kind, user, name)
+	local version, due, value = doc_get(kind, user, name)
+	if version == 0 then
+		return true
+	end
+	if not has_row_room(l, #value) then
+		return false
+	end
+	row_add(l, #value, spack(DOC_HEAD, version, due), user, name, value)
+	return true
+end
+
+local function scan_docs(s, l)
+	if s.exact then
+		doc_row(l, s.doc, s.user, s.name)
+		return
+	end
+	local all = s.user == ''
+	local user = all and s.after_user or s.user
+	-- Names may be empty, so the first is not after the empty name but at it when nothing came before.
+	local from = '(' .. user .. '\0' .. s.name
+	each_after(docs_key(s.doc), from, all and '+' or '(' .. user .. '\1', function(entry)
+		local at = string.find(entry, '\0', 1, true)
+		return doc_row(l, s.doc, string.sub(entry, 1, at - 1), string.sub(entry, at + 1))
+	end)
+end
+
+-- ---- gates -----------------------------------------------------------------------------------
+
+local function gate_row(l, g)
+	row_add(l, 0,
+		spack('<dddddddddBBB', g.parallelism, g.running, g.rate, g.period, g.count, g.window,
+			g.kind == 'q' and g.messages or g.waiting, g.created, g.updated, g.paused and 1 or 0,
+			g.pinned_parallelism and 1 or 0, g.pinned_rate and 1 or 0),
+		g.kind == 'u' and '' or g.name)
+end
+
+local function gate_look(l, g)
+	if not gate_is_visible(g) then
+		return true
+	end
+	if not has_row_room(l, 0) then
+		return false
+	end
+	gate_row(l, g)
+	return true
+end
+
+local function scan_gates(s, l)
+	local u = user_find(s.user)
+	if not u then
+		return
+	end
+	if s.exact or s.gate == 'u' then
+		gate_look(l, gate_find(u, s.gate, s.name))
+		return
+	end
+	each_after(names_key(u, s.gate), '(' .. s.name, '+', function(name)
+		return gate_look(l, gate_find(u, s.gate, name))
+	end)
+end
+
+-- ---- usage -----------------------------------------------------------------------------------
+
+local function scan_usage(s, l)
+	local u = user_find(s.user)
+	if not u then
+		return
+	end
+	local days = usage_days(u)
+	if u.day >= 0 and is_used(u.used) then
+		days[#days + 1] = { day = u.day, used = u.used }
+	end
+	table.sort(days, function(a, b)
+		return a.day < b.day
+	end)
+	for _, d in ipairs(days) do
+		if d.day >= s.day then
+			if not has_row_room(l, 0) then
+				return
+			end
+			row_add(l, 0, spack('<dddddddd', d.day, unpack(d.used)))
+		end
+	end
+end
+
+local scans = { scan_message, scan_messages, scan_dead, scan_docs, scan_gates, scan_usage }
+
+-- Answers { head, rows }.
+function scan(s)
+	local l = { max = math.min(s.max, 1000), bytes_max = s.bytes_max, out = {}, rows = 0, bytes = 0, more = false }
+	if s.exact then
+		l.max = 1
+	end
+	scans[s.kind + 1](s, l)
+	return { l.more and '\1' or '\0', l.out }
+end
+
+end

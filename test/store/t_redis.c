@@ -1,0 +1,373 @@
+/* What only the Redis backend has: URLs, the server's fitness, the function library, lost connections. */
+#include "kit_redis.h"
+
+#include <hiredis/hiredis.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+enum { UNSAFE = 1, SAFE = 0 };
+
+static struct store *try_open(const char *url, bool unsafe, char error[REDIS_ERROR_LEN])
+{
+	struct redis_settings set = { .url = url, .allow_unsafe = unsafe };
+
+	error[0] = '\0';
+	return redis_store_open(&set, 1700000000000, error);
+}
+
+static void refused(const char *url, bool unsafe, const char *why)
+{
+	char error[REDIS_ERROR_LEN];
+	struct store *s = try_open(url, unsafe, error);
+
+	T_CHECK(s == NULL);
+	if (!str_has(str_c(error), str_c(why)))
+		T_FAIL("\"%s\" does not say \"%s\"", error, why);
+	T_CHECK(strstr(error, "secret") == NULL && strchr(error, '\n') == NULL);
+}
+
+static void opens(const char *url, bool unsafe)
+{
+	char error[REDIS_ERROR_LEN];
+	struct store *s = try_open(url, unsafe, error);
+
+	if (s == NULL)
+		T_FAIL("%s", error);
+	store_close(s);
+}
+
+/* One command, by hand. Returns its text or number as text, or the error. */
+static struct str command(const struct redis_server *server, const char *fmt, ...)
+{
+	static char text[256];
+	redisContext *c = redisConnectUnix(server->socket);
+	redisReply *r;
+	va_list args;
+
+	T_CHECK(c != NULL && c->err == 0);
+	va_start(args, fmt);
+	r = redisvCommand(c, fmt, args);
+	va_end(args);
+	if (r == NULL)
+		snprintf(text, sizeof(text), "gone");
+	else if (r->type == REDIS_REPLY_INTEGER)
+		snprintf(text, sizeof(text), "%lld", r->integer);
+	else
+		snprintf(text, sizeof(text), "%s", r->str ? r->str : "");
+	freeReplyObject(r);
+	redisFree(c);
+	return str_c(text);
+}
+
+/* ---- URLs ------------------------------------------------------------------------------------ */
+
+static const struct {
+	const char *url, *why;
+} bad_urls[] = {
+	{ "", "another scheme" },
+	{ "http://localhost", "another scheme" },
+	{ "redis://", "no valid host and port" },
+	{ "redis://:6379", "no valid host and port" },
+	{ "redis://localhost:port", "no valid host and port" },
+	{ "redis://localhost:0", "no valid host and port" },
+	{ "redis://localhost:65536", "no valid host and port" },
+	{ "redis://[::1", "cannot connect" },
+	{ "redis://[::1]x", "no valid host and port" },
+	{ "redis://localhost/x", "a database that is no number" },
+	{ "redis://localhost/-1", "a database that is no number" },
+	{ "redis://:secret%zz@localhost", "a broken user or password" },
+	{ "redis://us%00er:secret@localhost", "a broken user or password" },
+	{ "unix://", "the absolute path of a socket" },
+	{ "unix://relative", "the absolute path of a socket" },
+	{ "unix:///x?db=x", "a database that is no number" },
+	{ "unix:///x?password=secret", "a database that is no number" },
+	{ "redis://user:secret@127.0.0.1:1", "cannot connect" },
+	{ "unix://user:secret@/nothing/here",
+	  "cannot connect to the Redis server at /nothing/here" },
+};
+
+TEST_EACH(a_bad_url_is_refused_in_words_without_its_password, bad_urls)
+{
+	refused(row->url, UNSAFE, row->why);
+}
+
+TEST(a_url_names_database_user_and_password)
+{
+	struct redis_server server;
+	char url[300];
+
+	redis_server_init(&server, "redis", false);
+	redis_server_start(&server);
+	snprintf(url, sizeof(url), "%s?db=3", server.url);
+	opens(url, UNSAFE);
+	T_EQ_STR(command(&server, "EXISTS q:meta"), "0");
+	opens(server.url, UNSAFE);
+	T_EQ_STR(command(&server, "EXISTS q:meta"), "1");
+	snprintf(url, sizeof(url), "%s?db=99", server.url);
+	refused(url, UNSAFE, "SELECT");
+	T_EQ_STR(command(&server, "ACL SETUSER me on >secret@1 ~* &* +@all"), "OK");
+	snprintf(url, sizeof(url), "unix://me:secret%%401@%s", server.socket);
+	opens(url, UNSAFE);
+	snprintf(url, sizeof(url), "unix://me:secret@%s", server.socket);
+	refused(url, UNSAFE, "AUTH");
+	T_EQ_STR(command(&server, "CONFIG SET requirepass secret"), "OK");
+	snprintf(url, sizeof(url), "unix://:secret@%s", server.socket);
+	opens(url, UNSAFE);
+	refused(server.url, UNSAFE, "NOAUTH");
+	redis_server_kill(&server);
+}
+
+/* ---- fitness --------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name, *bad, *good, *why;
+} durability[] = {
+	{ "appendonly", "no", "yes", "a restart of the server loses everything" },
+	{ "appendfsync", "everysec", "always", "appendfsync is \"everysec\"" },
+	{ "no-appendfsync-on-rewrite", "yes", "no", "during a rewrite" },
+	{ "maxmemory-policy", "allkeys-lru", "noeviction", "messages are evicted" },
+};
+
+TEST(what_would_lose_messages_is_refused_with_the_fix)
+{
+	struct redis_server server;
+
+	redis_server_init(&server, "redis", true);
+	redis_server_start(&server);
+	opens(server.url, SAFE);
+	for (size_t i = 0; i < countof(durability); i++) {
+		char fix[80];
+
+		snprintf(fix, sizeof(fix), "set \"%s %s\"", durability[i].name, durability[i].good);
+		command(&server, "CONFIG SET %s %s", durability[i].name, durability[i].bad);
+		refused(server.url, SAFE, durability[i].why);
+		refused(server.url, SAFE, fix);
+		opens(server.url, UNSAFE);
+		command(&server, "CONFIG SET %s %s", durability[i].name, durability[i].good);
+		opens(server.url, SAFE);
+	}
+	/* Only keys with a time to live: there are none. */
+	command(&server, "CONFIG SET maxmemory-policy volatile-lru");
+	opens(server.url, SAFE);
+	redis_server_kill(&server);
+}
+
+TEST(what_cannot_be_read_is_not_taken_for_safe)
+{
+	struct redis_server server;
+	char url[300];
+
+	redis_server_init(&server, "redis", true);
+	redis_server_start(&server);
+	T_EQ_STR(command(&server, "ACL SETUSER me on >secret ~* &* +@all -config"), "OK");
+	snprintf(url, sizeof(url), "unix://me:secret@%s", server.socket);
+	refused(url, SAFE, "cannot be told");
+	opens(url, UNSAFE);
+	redis_server_kill(&server);
+}
+
+TEST(a_replica_is_refused)
+{
+	struct redis_server server;
+
+	redis_server_init(&server, "redis", false);
+	redis_server_start(&server);
+	command(&server, "REPLICAOF 127.0.0.1 1");
+	refused(server.url, UNSAFE, "is a replica");
+	redis_server_kill(&server);
+}
+
+/* ---- the library ----------------------------------------------------------------------------- */
+
+static void load_library(const struct redis_server *server, int version)
+{
+	char code[300];
+
+	snprintf(code, sizeof(code),
+		 "#!lua name=qstash\nlocal function version() return %d end\n"
+		 "redis.register_function{function_name='qstash_version', callback=version, "
+		 "flags={'no-writes'}}\n",
+		 version);
+	T_EQ_STR(command(server, "FUNCTION LOAD REPLACE %s", code), "qstash");
+}
+
+TEST(an_older_library_is_replaced_and_another_or_newer_one_refused)
+{
+	struct redis_server server;
+
+	redis_server_init(&server, "redis", false);
+	redis_server_start(&server);
+	load_library(&server, 0);
+	opens(server.url, UNSAFE);
+	T_EQ_STR(command(&server, "FCALL qstash_version 0"), "1");
+	load_library(&server, 1);
+	refused(server.url, UNSAFE, "calls itself version 1");
+	load_library(&server, 2);
+	refused(server.url, UNSAFE, "use a newer program");
+	T_EQ_STR(command(&server, "FUNCTION DELETE qstash"), "OK");
+	opens(server.url, UNSAFE);
+	T_EQ_STR(command(&server, "FCALL qstash_version 0"), "1");
+	redis_server_kill(&server);
+}
+
+TEST(data_of_another_format_is_refused)
+{
+	struct redis_server server;
+
+	redis_server_init(&server, "redis", false);
+	redis_server_start(&server);
+	opens(server.url, UNSAFE);
+	/* An array of 15 numbers, the first of them 9. */
+	command(&server, "EVAL %s 0",
+		"local v = cmsgpack.unpack(redis.call('GET', 'q:meta')) v[1] = 9 "
+		"redis.call('SET', 'q:meta', cmsgpack.pack(v)) return 1");
+	refused(server.url, UNSAFE, "the data has format 9");
+	redis_server_kill(&server);
+}
+
+/* A program that was upgraded beside this one. */
+TEST(a_library_replaced_under_way_stops_the_handle)
+{
+	struct kit k;
+
+	kit_init(&k, &kit_redis);
+	k.unchecked = true;
+	T_EQ_INT(PUT(&k).result, STORE_APPLIED);
+	load_library(k.state, 2);
+	T_EQ_INT(PUT(&k).result, STORE_UNAVAILABLE);
+	T_EQ_INT(PUT(&k).result, STORE_UNAVAILABLE);
+	T_EQ_STR(command(k.state, "FUNCTION DELETE qstash"), "OK");
+	k.now_ms += 5000;
+	T_EQ_INT(PUT(&k).result, STORE_APPLIED);
+	kit_done(&k);
+}
+
+/* ---- lost connections ------------------------------------------------------------------------ */
+
+/* The server takes the request in, but dies before it answers. */
+static void die_with(struct kit *k, struct step *step)
+{
+	struct redis_server *server = k->state;
+	bool stopped = kill(server->pid, SIGSTOP) == 0;
+
+	T_CHECK(stopped);
+	step->req.done = kit_ignore;
+	store_submit(k->s, &step->req);
+	store_flush(k->s, k->now_ms);
+	/* The socket is there, so that it is sent, perhaps not yet: both are to be UNKNOWN or UNAVAILABLE. */
+	redis_server_kill(server);
+	while (step->req.result == STORE_PENDING) {
+		sem_wait(&k->bell);
+		store_poll(k->s);
+	}
+}
+
+TEST(what_was_under_way_is_unknown_and_done_when_it_comes_again)
+{
+	struct kit k;
+	struct kit_msg m[2];
+	struct move move;
+	struct step step;
+
+	kit_init(&k, &kit_redis_durable);
+	k.unchecked = true;
+	m[0] = PUT(&k);
+	move = kit_put_move(&k, &(struct kit_put){ .want_lease = false }, &m[1]);
+	step_init(&step, &move, 1, NULL, NULL);
+	die_with(&k, &step);
+	T_CHECK(step.req.result == STORE_UNKNOWN || step.req.result == STORE_UNAVAILABLE);
+	/* The server is not there. */
+	T_EQ_INT(PUT(&k).result, STORE_UNAVAILABLE);
+	k.now_ms += 5000;
+	T_EQ_INT(PUT(&k).result, STORE_UNAVAILABLE);
+	redis_server_start(k.state);
+	k.now_ms += 5000;
+	T_EQ_INT(kit_do(&k, &step.req), STORE_APPLIED);
+	T_EQ_INT(kit_do(&k, &step.req), STORE_APPLIED);
+	T_EQ_STR(kit_started(&k, m, 2), "0 1");
+	T_EQ_STR(kit_events(&k, &m[1]), "CREATED ACTIVE");
+	T_CHECK(redis_store_stats(k.s).connections == 2);
+	kit_done(&k);
+}
+
+TEST(leases_outlive_a_lost_connection)
+{
+	struct kit k;
+	struct kit_msg m;
+
+	kit_init(&k, &kit_redis_durable);
+	k.unchecked = true;
+	m = PUT(&k, .want_lease = true);
+	T_CHECK(m.leased);
+	redis_server_kill(k.state);
+	redis_server_start(k.state);
+	/* What is sent on the broken connection is lost with it. */
+	while (SETTLE(&k, &m, SETTLE_DELIVERED).result != STORE_APPLIED)
+		T_CHECK((k.now_ms += 1000) < 1700000060000);
+	T_CHECK(kit_find(&k, &m) == NULL);
+	T_EQ_STR(kit_events(&k, &m), "CREATED ACTIVE DELIVERED");
+	kit_done(&k);
+}
+
+/* ---- a full server --------------------------------------------------------------------------- */
+
+TEST(a_full_server_refuses_what_is_new_and_lets_the_rest_go_on)
+{
+	struct kit k;
+	struct kit_msg m[2];
+	struct move moves[2];
+	struct step step[2];
+
+	kit_init(&k, &kit_redis);
+	k.unchecked = true;
+	m[0] = PUT(&k, .want_lease = true);
+	m[1] = PUT(&k);
+	T_EQ_STR(command(k.state, "CONFIG SET maxmemory 1"), "OK");
+	T_EQ_INT(PUT(&k).result, STORE_UNAVAILABLE);
+	/* Both in one turn. */
+	moves[0] = kit_put_move(&k, &(struct kit_put){ 0 }, &(struct kit_msg){ 0 });
+	moves[1] = kit_settle_move(&k, &m[0], &(struct kit_settle){ .to = SETTLE_DELIVERED });
+	step_init(&step[0], &moves[0], 1, kit_ignore, NULL);
+	step_init(&step[1], &moves[1], 1, NULL, NULL);
+	store_submit(k.s, &step[0].req);
+	T_EQ_INT(kit_do(&k, &step[1].req), STORE_APPLIED);
+	T_EQ_INT(step[0].req.result, STORE_UNAVAILABLE);
+	T_EQ_STR(kit_started(&k, m, 2), "1");
+	T_EQ_STR(command(k.state, "CONFIG SET maxmemory 0"), "OK");
+	T_EQ_INT(PUT(&k).result, STORE_APPLIED);
+	kit_done(&k);
+}
+
+/* ---- many in a turn -------------------------------------------------------------------------- */
+
+TEST(a_batch_of_many_is_few_turns_and_one_order)
+{
+	enum { MANY = 1000 };
+	struct kit k;
+	struct kit_msg *m = xcalloc(MANY, sizeof(*m));
+	struct move *moves = xcalloc(MANY, sizeof(*moves));
+	struct step *step = xcalloc(MANY, sizeof(*step));
+	uint64_t turns;
+
+	kit_init(&k, &kit_redis);
+	turns = redis_store_stats(k.s).turns;
+	for (int i = 0; i < MANY; i++) {
+		moves[i] = kit_put_move(&k, &(struct kit_put){ .queue = "q" }, &m[i]);
+		step_init(&step[i], &moves[i], 1, kit_ignore, NULL);
+		if (i < MANY - 1)
+			store_submit(k.s, &step[i].req);
+	}
+	T_EQ_INT(kit_do(&k, &step[MANY - 1].req), STORE_APPLIED);
+	T_CHECK(redis_store_stats(k.s).turns - turns < MANY / 50);
+	for (int i = 0; i < MANY; i++)
+		T_EQ_INT(step[i].req.result, STORE_APPLIED);
+	T_EQ_INT(kit_gate(&k, GATE_QUEUE, "q")->waiting, MANY);
+	kit_done(&k);
+	free(step);
+	free(moves);
+	free(m);
+}
