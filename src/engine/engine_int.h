@@ -32,6 +32,7 @@ enum {
 	CLAIM_DOCS_MAX = 64,  /* due documents of one claim */
 	ZONE_BYTES_MAX = 256 * 1024, /* of a time zone's file */
 	CLAIM_EVERY_MS = 5 * 1000,   /* at the latest: other processes may have left work behind */
+	CLAIM_FULL_MS = 1000,        /* between claims of documents alone */
 	DELIVERY_POOL_MAX = 256,     /* finished deliveries kept for reuse */
 	TAIL_EVERY_MS = 25,          /* between two readings of the outbox */
 	TAIL_BYTES_MAX = 1024 * 1024,

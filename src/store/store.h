@@ -249,7 +249,7 @@ struct due_doc {
 	int64_t version, due_ms;
 };
 
-/* Leases up to `max` messages whose time has come and whose gates are open, at most bytes_max of records
+/* Leases up to `max` messages (0 = none) whose time has come and whose gates are open, at most bytes_max of records
  * (one is always allowed). Logs ACTIVE, with the record, for each. Also hands out due documents, the longest
  * due first (not leased: every claim hands them out until a step removes them or makes them due later; that
  * step carries the version). Also does the housekeeping of the store: dead holders, expired deduplication

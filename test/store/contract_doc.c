@@ -198,6 +198,19 @@ CONTRACT(a_claim_hands_out_no_more_documents_than_it_may)
 	}
 }
 
+CONTRACT(a_claim_of_no_message_hands_out_documents)
+{
+	struct claim *c;
+
+	DOC_PUT(k, .name = "due", .value = "x", .due_ms = k->now_ms);
+	PUT(k, 0);
+	c = kit_claim(k, 0);
+	T_EQ_INT(c->n, 0);
+	T_EQ_INT(c->docs, 1);
+	T_CHECK(c->more);
+	T_EQ_INT(kit_claim(k, 10)->n, 1);
+}
+
 CONTRACT(a_tick_is_one_step_with_what_it_publishes)
 {
 	int64_t v = DOC_PUT(k, .name = "d", .value = "x", .due_ms = k->now_ms);
