@@ -2,25 +2,35 @@
 
 local DEAD_HEAD, DEAD_HEAD_BYTES = '<c8I4I4', 16 -- nonce, retried, bytes of the response
 local COSTLY_BYTES = 65536 -- a purge counts a row more for each so many of a record
-local dedup_expire, move_put, settle_is_over, move_settle, move_cancel, dead_remove, move_dead_remove, dead_bytes, dead_expire
+local dedup_expire, put_is_repeated, move_put, settle_is_over, move_settle, move_cancel, dead_remove, move_dead_remove, dead_bytes, dead_expire
 do
 
 -- ---- put -------------------------------------------------------------------------------------
 
+-- What the user has used, without this message.
+local function put_used(p, u)
+	p.used_messages = u and usage_today(u)[USED.MESSAGES] or 0
+	p.used_bytes = u and u.month_bytes or 0
+end
+
 -- Is there such a message? Then the put is a repetition and answers what the first one got, or the id has met
 -- another message's.
 local function put_is_known(p)
-	if not p.is_newest then
-		local m = message_get(user_find(p.user), p.seq)
-		if m then
-			if m.nonce ~= p.nonce then
-				return true, REFUSAL.ID
-			end
-			if m.lane == 'l' and m.lease == token then
-				p.leased = m.lease
-			end
-			return true, REFUSAL.NONE
+	p.is_newest = is_after(p.seq, meta.seq_max)
+	if p.is_newest then
+		return false
+	end
+	local u = user_find(p.user)
+	local m = message_get(u, p.seq)
+	put_used(p, u)
+	if m then
+		if m.nonce ~= p.nonce then
+			return true, REFUSAL.ID
 		end
+		if m.lane == 'l' and m.lease == token then
+			p.leased = m.lease
+		end
+		return true, REFUSAL.NONE
 	end
 	if not again then
 		return false
@@ -156,17 +166,14 @@ local function queue_is_refused(u, p)
 		and not gate_is_visible(gate_find(u, 'q', p.queue)) and gate_is_full(u, 'q', p.queues_max)
 end
 
--- What the user has used, without this message.
-local function put_used(p, u)
-	p.used_messages = u and usage_today(u)[USED.MESSAGES] or 0
-	p.used_bytes = u and u.month_bytes or 0
+function put_is_repeated(p)
+	local known, refusal = put_is_known(p)
+	return known and refusal == REFUSAL.NONE
 end
 
 function move_put(p)
-	p.is_newest = is_after(p.seq, meta.seq_max)
 	local known, refusal = put_is_known(p)
 	if known then
-		put_used(p, user_find(p.user))
 		return refusal
 	end
 	local u = user_make(p.user)

@@ -179,6 +179,16 @@ local function moves_run_or_undo(list)
 	return refusal, index
 end
 
+-- Submitted again, and its message is there: so is all the rest of it.
+local function is_done(list)
+	for i = 1, #list do
+		if again and list[i].is == moves.P and put_is_repeated(list[i]) then
+			return true
+		end
+	end
+	return false
+end
+
 local function step(n)
 	local list = {}
 	for i = 1, n do
@@ -187,8 +197,10 @@ local function step(n)
 		list[i] = is.read(head)
 		list[i].is = is
 	end
-	local refusal, index
-	if may_stop_halfway(list) then
+	local refusal, index = REFUSAL.NONE, 0
+	if is_done(list) then
+		-- Nothing is left to do.
+	elseif may_stop_halfway(list) then
 		refusal, index = moves_run_or_undo(list)
 	else
 		refusal, index = moves_run(list)
