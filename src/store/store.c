@@ -49,6 +49,7 @@ static void clear_step(struct step *s)
 			m->put.lease = 0;
 			m->put.existing = (struct msg_id){ 0 };
 			m->put.skipped = PUT_DONE;
+			m->put.used_messages = m->put.used_bytes = 0;
 		} else if (m->kind == MOVE_SETTLE) {
 			m->settle.was_cancelled = false;
 		} else if (m->kind == MOVE_CANCEL) {
@@ -58,6 +59,8 @@ static void clear_step(struct step *s)
 			m->doc_put.new_version = 0;
 		} else if (m->kind == MOVE_RUN_START) {
 			m->run_start.existing = (struct msg_id){ 0 };
+		} else if (m->kind == MOVE_PURGE) {
+			m->purge.left = false;
 		}
 	}
 }

@@ -95,7 +95,7 @@ enum move_kind {
 	MOVE_DLQ_REMOVE, /* an entry of the dead letter queue */
 	MOVE_DOC_PUT,
 	MOVE_DOC_REMOVE,
-	MOVE_GATE, /* change a gate by hand */
+	MOVE_GATE,  /* change a gate by hand */
 	MOVE_PURGE, /* everything a user has, a piece at a time */
 	MOVE_RUN_START, /* a new run */
 	MOVE_RUN_SET,   /* its record */
@@ -196,7 +196,7 @@ struct move {
 			/* results */
 			enum put_skipped skipped;
 			int64_t used_messages; /* today's usage.messages, with this one; also with REFUSAL_QUOTA */
-			int64_t used_bytes;    /* usage.bytes of this month (UTC) */
+			int64_t used_bytes; /* usage.bytes of this month (UTC) */
 			bool leased;
 			uint64_t lease;         /* token when leased */
 			struct msg_id existing; /* with REFUSAL_DUPLICATE, PUT_DUPLICATE; REFUSAL_ID: the last entry */
@@ -278,8 +278,8 @@ struct move {
 		struct {
 			struct str user;
 			size_t max; /* rows to remove at most, of whatever kind, in any order */
-			bool left;  /* result: there is more to remove */
-		} purge; /* removes messages in any state (a late settle is then NOT_FOUND), dead letters, gates,
+			bool left;  /* result: there may be more to remove */
+		} purge; /* alone in its step; `events` stays empty. Removes messages in any state (a late settle is then NOT_FOUND), dead letters, gates,
 			  * deduplication keys, usage, and documents but for DOC_USER, and runs. Logs nothing. The user's
 			  * gate goes last, so that it can be repeated after a crash */
 	};
@@ -386,7 +386,7 @@ struct scan {
 	uint64_t run_until; /* RUN: entries up to this seq */
 	struct str run_key; /* RUN: is it taken? */
 	bool exact, descending;
-	size_t max; /* rows, at most 1,000; SCAN_MESSAGES also looks at no more than 10 times that */
+	size_t max;       /* rows, at most 1,000 */
 	size_t bytes_max; /* of records; one row is always allowed */
 	/* results, in `arena`, which the caller initialises and ends */
 	struct arena arena;

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 
-enum { RECORD_LEAST = 30, ANSWER_S = 20, BYTES = 64 << 20 };
+enum { RECORD_LEAST = 30, ANSWER_S = 20, BYTES = 64 << 20, DAY_MS = 24 * 60 * 60 * 1000 };
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -183,6 +183,7 @@ struct move kit_put_move(struct kit *k, const struct kit_put *p, struct kit_msg 
 	move.put.dedup_until_ms = k->now_ms + (p->dedup_ms ? p->dedup_ms : 600000);
 	move.put.user_parallelism = p->user_parallelism;
 	move.put.queues_max = p->queues_max;
+	move.put.day_messages_max = p->day_messages_max;
 	move.events = one_event(k, (struct event){ .state = EVENT_CREATED,
 						   .user = m->user,
 						   .id = m->id,
@@ -202,6 +203,8 @@ struct kit_msg kit_put(struct kit *k, const struct kit_put *p)
 	m.leased = move.put.leased;
 	m.lease = move.put.lease;
 	m.existing = move.put.existing;
+	m.used_messages = move.put.used_messages;
+	m.used_bytes = move.put.used_bytes;
 	return m;
 }
 
@@ -221,6 +224,8 @@ struct move kit_settle_move(struct kit *k, const struct kit_msg *m, const struct
 	move.settle.due_ms = k->now_ms + how->delay_ms;
 	move.settle.dlq = (struct dlq_id){ k->now_ms, m->id.seq };
 	move.settle.response = STR("response");
+	move.settle.dlq_until_ms = how->dlq_kept_ms ? k->now_ms + how->dlq_kept_ms : 0;
+	move.settle.bytes = how->bytes;
 	if (how->to != SETTLE_HANDBACK)
 		move.events = one_event(
 			k, (struct event){ .state = state[how->to], .user = m->user, .id = m->id });
@@ -370,6 +375,22 @@ struct scan_row *kit_find(struct kit *k, const struct kit_msg *m)
 	if (s->rows == 1)
 		T_EQ_STR(s->row->record, m->record);
 	return s->rows ? s->row : NULL;
+}
+
+struct str kit_usage(struct kit *k, const char *user, int64_t days_ago)
+{
+	int64_t day = k->now_ms / DAY_MS - days_ago;
+	struct scan *s = kit_scan(
+		k, &(struct scan){
+			   .kind = SCAN_USAGE, .user = str_c(user), .usage_day = day, .max = 1 });
+	const struct usage *u;
+
+	if (s->rows == 0 || s->row->usage.day != day)
+		return STR_NULL;
+	u = &s->row->usage;
+	return arena_fmt(&k->arena, "%lld %lld %lld %lld %lld %lld %lld", (long long)u->messages,
+			 (long long)u->bytes, (long long)u->delivered, (long long)u->retried,
+			 (long long)u->errors, (long long)u->failed, (long long)u->cancelled);
 }
 
 struct scan_row *kit_gate(struct kit *k, enum gate_kind kind, const char *name)

@@ -99,7 +99,7 @@ struct kit_put {
 	const char *queue, *flow, *dedup;
 	int64_t flow_parallelism, flow_rate, flow_period_s;
 	int64_t delay_ms, dedup_ms; /* dedup_ms: 600,000 */
-	int64_t user_parallelism, queues_max;
+	int64_t user_parallelism, queues_max, day_messages_max;
 	uint64_t root;
 	size_t record_bytes; /* at least some 30 */
 	bool want_lease;
@@ -116,6 +116,7 @@ struct kit_msg {
 	enum store_result result;
 	enum refusal refusal;
 	struct msg_id existing;
+	int64_t used_messages, used_bytes;
 };
 
 #define PUT(k, ...) kit_put((k), &(struct kit_put){ __VA_ARGS__ })
@@ -126,6 +127,8 @@ struct move kit_put_move(struct kit *k, const struct kit_put *p, struct kit_msg 
 struct kit_settle {
 	enum settle_to to;
 	int64_t delay_ms;
+	int64_t bytes;       /* sent */
+	int64_t dlq_kept_ms; /* 0 = for ever */
 	struct store *on;
 };
 
@@ -161,7 +164,10 @@ enum store_result kit_step(struct kit *k, struct step *step, struct move *moves,
 /* ---- looking --------------------------------------------------------------------------------- */
 
 struct scan *kit_scan(struct kit *k, struct scan *s); /* results in an arena of the kit */
-struct scan_row *kit_find(struct kit *k, const struct kit_msg *m);               /* NULL = gone */
+struct scan_row *kit_find(struct kit *k, const struct kit_msg *m); /* NULL = gone */
+/* What a user has used on a day (0 = today, 1 = yesterday ...), as "messages bytes delivered retried errors
+ * failed cancelled"; empty = there is no row. */
+struct str kit_usage(struct kit *k, const char *user, int64_t days_ago);
 struct scan_row *kit_gate(struct kit *k, enum gate_kind kind, const char *name); /* of user "u" */
 enum store_result kit_gate_op(struct kit *k, enum gate_kind kind, const char *name,
 			      enum gate_op op);

@@ -88,6 +88,7 @@ bool sqlite_batch_end(struct sqlite_db *db)
 	if (db->events.overflow)
 		sqlite_sql_fail(db, SQLITE_TOOBIG);
 	sqlite_gate_flush(db);
+	sqlite_usage_flush(db);
 	if (db->events.n > 0 || memcmp(&db->count, &db->count_before, sizeof(db->count)) != 0)
 		row_add(db);
 	/* Forgotten entries are removed when something is written anyway. */

@@ -110,6 +110,7 @@ static struct sqlite_db *db_new(const struct sqlite_settings *set, int64_t now_m
 	map_init(&db->ended.by_seq, seed);
 	list_init(&db->rotation);
 	list_init(&db->dirty);
+	list_init(&db->usage_dirty);
 	list_init(&db->holders);
 	heap_init(&db->wakes);
 	pthread_mutex_init(&db->mutex, NULL);

@@ -92,6 +92,27 @@ static void check_ready(struct checking *c, const struct sqlite_gate *g)
 	differ(c, g, "being ready", ready, !list_is_empty(&g->ready));
 }
 
+static void check_usage(struct checking *c, const struct sqlite_gate *g)
+{
+	int64_t kept = sqlite_usage_day(c->db) - USAGE_DAYS_KEPT + 31;
+	const struct usage *u;
+	struct sqlite_usage rows;
+
+	/* The rows of days long past may have been removed. */
+	if (g->usage == NULL || g->usage->day.day < kept)
+		return;
+	u = &g->usage->day;
+	sqlite_usage_read(c->db, g, u->day, &rows);
+	differ(c, g, "usage: messages", rows.day.messages, u->messages);
+	differ(c, g, "usage: bytes", rows.day.bytes, u->bytes);
+	differ(c, g, "usage: delivered", rows.day.delivered, u->delivered);
+	differ(c, g, "usage: retried", rows.day.retried, u->retried);
+	differ(c, g, "usage: errors", rows.day.errors, u->errors);
+	differ(c, g, "usage: failed", rows.day.failed, u->failed);
+	differ(c, g, "usage: cancelled", rows.day.cancelled, u->cancelled);
+	differ(c, g, "usage: the month's other bytes", rows.month_bytes, g->usage->month_bytes);
+}
+
 static void check_gates(struct checking *c)
 {
 	sqlite3_stmt *s = sqlite_sql_start(c->db, SQL_CHECK_GATES);
@@ -104,6 +125,7 @@ static void check_gates(struct checking *c)
 			break;
 		check_counts(c, g);
 		check_ready(c, g);
+		check_usage(c, g);
 		n++;
 	}
 	sqlite_sql_end(s);
@@ -119,6 +141,7 @@ bool sqlite_db_check(struct sqlite_db *db, int64_t now_ms, char ret_error[200])
 	differ(&c, NULL, "number of messages", count(&c, SQL_CHECK_MESSAGES, NULL),
 	       db->count.messages);
 	differ(&c, NULL, "number of large records", count(&c, SQL_CHECK_LARGE, NULL), 0);
+	differ(&c, NULL, "number of members of runs", count(&c, SQL_CHECK_MEMBERS, NULL), 0);
 	differ(&c, NULL, "number of half-done ends", 0, (int64_t)db->endings);
 	check_gates(&c);
 	if (!sqlite_batch_end(db) && ret_error[0] == '\0')

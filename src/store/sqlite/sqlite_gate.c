@@ -63,6 +63,7 @@ static void gate_drop(struct sqlite_db *db, struct sqlite_gate *g)
 	list_remove(&g->ready);
 	list_remove(&g->dirty);
 	heap_remove(&db->wakes, &g->wake);
+	sqlite_usage_drop(g);
 	check(map_remove(&db->gates, g->key) == g);
 	check(map_remove(&db->gates_by_id, id_key(g)) == g);
 	free(g);
@@ -155,8 +156,12 @@ static void undo_push(struct sqlite_db *db, struct sqlite_gate *g, bool created)
 		db->undo_cap = db->undo_cap ? 2 * db->undo_cap : 16;
 		db->undo = xrealloc(db->undo, db->undo_cap * sizeof(*db->undo));
 	}
-	db->undo[db->undos++] =
-		(struct sqlite_undo){ .gate = g, .state = g->s, .created = created };
+	db->undo[db->undos++] = (struct sqlite_undo){
+		.gate = g,
+		.state = g->s,
+		.usage = sqlite_usage_save(g),
+		.created = created,
+	};
 	g->undo_mark = db->undo_mark;
 }
 
@@ -187,6 +192,7 @@ void sqlite_gate_undo_end(struct sqlite_db *db, bool undo)
 			continue;
 		}
 		u->gate->s = u->state;
+		sqlite_usage_undo(u->gate, &u->usage);
 		sqlite_gate_refresh(db, u->gate);
 	}
 	db->undos = 0;
@@ -510,6 +516,17 @@ void sqlite_gate_drop_unused(struct sqlite_db *db)
 		db->gates_sweep = SQLITE_GATES_CACHED;
 }
 
+void sqlite_gate_remove(struct sqlite_db *db, struct sqlite_gate *g)
+{
+	sqlite3_stmt *s = sqlite_sql_start(db, SQL_GATE_REMOVE);
+
+	/* A step that is undone would want it back. */
+	check(!db->undo_on);
+	sqlite_sql_int(s, 1, g->id);
+	sqlite_sql_run(db, s);
+	gate_drop(db, g);
+}
+
 void sqlite_gate_forget(struct sqlite_db *db)
 {
 	for (int i = 0; i < SQLITE_HOUSEKEEPING_ROWS; i++) {
@@ -529,9 +546,6 @@ void sqlite_gate_forget(struct sqlite_db *db)
 			sqlite_gate_write(db, g);
 			continue;
 		}
-		s = sqlite_sql_start(db, SQL_GATE_REMOVE);
-		sqlite_sql_int(s, 1, id);
-		sqlite_sql_run(db, s);
-		gate_drop(db, g);
+		sqlite_gate_remove(db, g);
 	}
 }

@@ -10,7 +10,10 @@
  *	sqlite_row.c      rows of messages and the lanes they stand in
  *	sqlite_gate.c     gates: in memory what is active, on disk all
  *	sqlite_gate_move.c  gates changed by hand
+ *	sqlite_usage.c    what users have used, by day
+ *	sqlite_purge.c    the end of a user
  *	sqlite_doc.c      documents
+ *	sqlite_run.c      workflow runs, their entries and members
  *	sqlite_claim.c    who may start now
  *	sqlite_scan.c     listings and the outbox
  *	sqlite_db_check.c everything counted twice
@@ -86,6 +89,7 @@ enum sqlite_statement {
 	SQL_MESSAGE_HEAD,
 	SQL_MESSAGE_RECORD,
 	SQL_MESSAGE_SCAN,
+	SQL_MESSAGE_OF_USER,
 	SQL_MESSAGE_HELD,
 	SQL_MESSAGE_LEASED,
 	SQL_LARGE_ADD,
@@ -108,14 +112,19 @@ enum sqlite_statement {
 	SQL_GATE_COUNT,
 	SQL_GATE_FORGET,
 	SQL_GATE_SCAN,
+	SQL_GATE_OF_USER,
 	SQL_DEDUP_GET,
 	SQL_DEDUP_SET,
 	SQL_DEDUP_EXPIRE,
+	SQL_DEDUP_PURGE,
 	SQL_DLQ_ADD,
 	SQL_DLQ_REMOVE,
 	SQL_DLQ_GET,
 	SQL_DLQ_AFTER,
 	SQL_DLQ_BEFORE,
+	SQL_DLQ_EXPIRED,
+	SQL_DLQ_OF_USER,
+	SQL_DLQ_DROP,
 	SQL_DOC_GET,
 	SQL_DOC_ADD,
 	SQL_DOC_SET,
@@ -125,6 +134,37 @@ enum sqlite_statement {
 	SQL_DOC_NEXT,
 	SQL_DOC_SCAN,
 	SQL_DOC_SCAN_ALL,
+	SQL_DOC_PURGE,
+	SQL_USAGE_SCAN,
+	SQL_USAGE_WRITE,
+	SQL_USAGE_EXPIRE,
+	SQL_USAGE_PURGE,
+	SQL_RUN_ADD,
+	SQL_RUN_GET,
+	SQL_RUN_GET_OPEN,
+	SQL_RUN_KNOWN,
+	SQL_RUN_SET,
+	SQL_RUN_GREW,
+	SQL_RUN_COUNT,
+	SQL_RUN_COPY,
+	SQL_RUN_END,
+	SQL_RUN_SCAN,
+	SQL_RUN_OF_USER,
+	SQL_RUN_REMOVE,
+	SQL_RUN_SWEEP_FIRST,
+	SQL_RUN_SWEPT,
+	SQL_RUN_ENTRY_ADD,
+	SQL_RUN_ENTRIES,
+	SQL_RUN_ENTRY_SWEEP,
+	SQL_RUN_KEY_GET,
+	SQL_RUN_KEY_ADD,
+	SQL_RUN_KEY_SWEEP,
+	SQL_RUN_MESSAGE_ADD,
+	SQL_RUN_MESSAGE_AFTER,
+	SQL_RUN_MESSAGE_REMOVE,
+	SQL_RUN_DOC_ADD,
+	SQL_RUN_DOC_DROP,
+	SQL_RUN_DOC_REMOVE,
 	SQL_CHECK_LEASED,
 	SQL_CHECK_LANES,
 	SQL_CHECK_SLOTS,
@@ -134,6 +174,7 @@ enum sqlite_statement {
 	SQL_CHECK_GATES,
 	SQL_CHECK_MESSAGES,
 	SQL_CHECK_LARGE,
+	SQL_CHECK_MEMBERS,
 	SQL_STATEMENTS,
 };
 
@@ -163,15 +204,25 @@ struct sqlite_gate {
 	struct list ready;        /* in user->ready_lanes */
 	struct heap_node wake;    /* in db->wakes, when it opens by itself */
 	struct list dirty;        /* in db->dirty, when its row is to be written */
-	uint64_t undo_mark;       /* the step that has saved its state */
-	struct str name;          /* in `key`; a user's gate: the user's id */
-	struct str key;           /* user's gate id, kind, name; allocated behind this struct */
+	struct sqlite_usage *usage; /* user: NULL = not looked at yet */
+	uint64_t undo_mark;         /* the step that has saved its state */
+	struct str name;            /* in `key`; a user's gate: the user's id */
+	struct str key;             /* user's gate id, kind, name; allocated behind this struct */
 };
 
 struct sqlite_undo {
 	struct sqlite_gate *gate;
 	struct sqlite_gate_state state;
-	bool created; /* by the step itself */
+	struct usage usage; /* of a user; see sqlite_usage_save */
+	bool created;       /* by the step itself */
+};
+
+/* What a user has used. Of a present day, and counted here; its row is written once per batch. */
+struct sqlite_usage {
+	struct usage day;    /* of the day on which it was last looked at */
+	int64_t month_bytes; /* of the rest of that day's month */
+	int64_t user_id;
+	struct list dirty; /* in db->usage_dirty, when the row is to be written */
 };
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -181,6 +232,7 @@ enum sqlite_row_flags {
 	ROW_FLOW_SLOT = 2,  /* leased, and counted by its flow key */
 	ROW_CANCELLED = 4,  /* leased, and over when the attempt ends */
 	ROW_LARGE = 8,      /* the record is in `large` */
+	ROW_RUN = 16,       /* is a member of a run */
 };
 
 struct sqlite_place {
@@ -199,6 +251,15 @@ struct sqlite_row {
 	int64_t root;                            /* shares that message's queue slot; 0 = none */
 	int64_t flags;                           /* enum sqlite_row_flags */
 	struct sqlite_gate *user, *queue, *flow; /* queue, flow: NULL = none */
+};
+
+/* A run as its row says, without the record. */
+struct sqlite_run {
+	int64_t id, created_ms;
+	bool open;
+	bool kept; /* over, but its entries are kept */
+	int64_t version, entries, bytes;
+	struct msg_id last; /* entry; seq 0 = none */
 };
 
 /* A queue slot that may have become free in this step: it has, unless the step puts a callback. */
@@ -275,10 +336,11 @@ struct sqlite_db {
 	int64_t trim_done; /* ... and removed */
 	struct map gates;  /* by key */
 	struct map gates_by_id;
-	size_t gates_sweep;   /* look for unused ones when there are that many */
-	struct list rotation; /* users that could start something */
-	struct heap wakes;    /* gates that open by themselves */
-	struct list dirty;    /* gates whose row is to be written */
+	size_t gates_sweep;      /* look for unused ones when there are that many */
+	struct list rotation;    /* users that could start something */
+	struct heap wakes;       /* gates that open by themselves */
+	struct list dirty;       /* gates whose row is to be written */
+	struct list usage_dirty; /* the same of usage */
 	bool undo_on;
 	uint64_t undo_mark;
 	struct sqlite_undo *undo;
@@ -289,6 +351,9 @@ struct sqlite_db {
 	int64_t doc_next_ms;    /* no document is due before */
 	int64_t dedup_next_ms;  /* when to look for expired keys again */
 	int64_t forget_next_ms; /* when to look for unused gates again */
+	int64_t dlq_next_ms;    /* when to look for expired dead letters again */
+	int64_t run_next_ms;    /* when to look for runs to sweep again */
+	int64_t usage_next_ms;  /* when to look for old usage again */
 	struct list holders;
 	struct buf scratch;
 
@@ -362,8 +427,12 @@ enum refusal sqlite_message_settle(struct sqlite_db *db, struct move *m);
 enum refusal sqlite_message_cancel(struct sqlite_db *db, struct move *m);
 /* Would this settle find its message cancelled and end it? */
 bool sqlite_message_is_over(struct sqlite_db *db, const struct move *m);
+/* The message is cancelled: over now, or when its attempt ends. */
+void sqlite_message_stop(struct sqlite_db *db, struct sqlite_row *row);
 /* A leased message is READY again where it was, or over if it was cancelled. */
 void sqlite_message_return(struct sqlite_db *db, struct sqlite_row *row);
+/* It is gone, and with it its place in its gates; nothing is logged. */
+void sqlite_message_end(struct sqlite_db *db, struct sqlite_row *row);
 /* Frees the queue slots of those that ended in this step and left no callback. */
 void sqlite_message_free_slots(struct sqlite_db *db);
 /* The events of a message that only the store knows of; `record` may be empty. */
@@ -419,15 +488,61 @@ void sqlite_gate_load(struct sqlite_db *db);
 void sqlite_gate_drop_all(struct sqlite_db *db);
 void sqlite_gate_drop_unused(struct sqlite_db *db);
 void sqlite_gate_forget(struct sqlite_db *db); /* removes the rows of gates that nobody needs */
+void sqlite_gate_remove(struct sqlite_db *db, struct sqlite_gate *g); /* its row, and from memory */
 
 /* sqlite_gate_move.c */
 enum refusal sqlite_gate_move(struct sqlite_db *db, struct move *m);
+
+/* sqlite_usage.c. `user` is a user's gate. */
+int64_t sqlite_usage_day(const struct sqlite_db *db); /* today */
+/* Today's, and the rest of the month. */
+const struct sqlite_usage *sqlite_usage_today(struct sqlite_db *db, struct sqlite_gate *user);
+/* Adds the counts of `more` to today's. */
+void sqlite_usage_count(struct sqlite_db *db, struct sqlite_gate *user, const struct usage *more);
+/* What the rows say of a day and the rest of its month. */
+void sqlite_usage_read(struct sqlite_db *db, const struct sqlite_gate *user, int64_t day,
+		       struct sqlite_usage *ret_usage);
+/* The rows of a user from a day on; what is counted but not written yet is not among them. */
+sqlite3_stmt *sqlite_usage_start(struct sqlite_db *db, const struct sqlite_gate *user, int64_t day);
+must_use bool sqlite_usage_next(struct sqlite_db *db, sqlite3_stmt *s, struct usage *ret_row);
+void sqlite_usage_flush(struct sqlite_db *db); /* writes what was counted */
+/* For a step that may be undone. Any gate may be given; only a user's has something to save. */
+struct usage sqlite_usage_save(const struct sqlite_gate *g);
+void sqlite_usage_undo(struct sqlite_gate *g, const struct usage *saved);
+void sqlite_usage_drop(struct sqlite_gate *g);  /* from memory, written or not */
+void sqlite_usage_expire(struct sqlite_db *db); /* removes some old rows */
+
+/* sqlite_purge.c */
+enum refusal sqlite_purge_move(struct sqlite_db *db, struct move *m);
+void sqlite_purge_expired(struct sqlite_db *db); /* removes some dead letters whose time is over */
 
 /* sqlite_doc.c */
 enum refusal sqlite_doc_put(struct sqlite_db *db, struct move *m);
 enum refusal sqlite_doc_remove(struct sqlite_db *db, const struct move *m);
 void sqlite_doc_due(struct sqlite_db *db, struct claim *c);
 void sqlite_doc_load(struct sqlite_db *db);
+
+/* sqlite_run.c */
+must_use bool sqlite_run_get_open(struct sqlite_db *db, const struct sqlite_gate *user,
+				  const struct run_ref *ref, struct sqlite_run *ret_run);
+/* May this put have its run? Sets put.skipped when it is to do nothing, else ret_run. */
+enum refusal sqlite_run_judge(struct sqlite_db *db, struct sqlite_gate *user, struct move *m,
+			      struct sqlite_run *ret_run);
+void sqlite_run_join(struct sqlite_db *db, const struct sqlite_run *r, const struct move *m);
+void sqlite_run_join_doc(struct sqlite_db *db, const struct sqlite_run *r, const struct move *m);
+void sqlite_run_leave(struct sqlite_db *db, int64_t seq);
+enum refusal sqlite_run_begin(struct sqlite_db *db, struct move *m);
+enum refusal sqlite_run_set(struct sqlite_db *db, struct move *m);
+enum refusal sqlite_run_end(struct sqlite_db *db, struct move *m);
+void sqlite_run_sweep(struct sqlite_db *db); /* removes some of what is over */
+/* Removes some of what a user has; returns what is left of the room for rows. */
+int64_t sqlite_run_purge(struct sqlite_db *db, const struct sqlite_gate *user, int64_t room);
+/* Fills scan->run_found. */
+must_use bool sqlite_run_find(struct sqlite_db *db, const struct sqlite_gate *user,
+			      struct scan *scan, struct sqlite_run *ret_run);
+/* Rows: seq, nonce, kind, body. */
+sqlite3_stmt *sqlite_run_entries(struct sqlite_db *db, const struct sqlite_run *r, uint64_t after,
+				 uint64_t until);
 
 /* sqlite_claim.c */
 void sqlite_claim_run(struct sqlite_db *db, struct claim *c);

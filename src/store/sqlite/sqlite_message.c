@@ -56,8 +56,7 @@ static void ending_push(struct sqlite_db *db, struct sqlite_gate *queue, int64_t
 	db->ending[db->endings++] = (struct sqlite_ending){ queue, root };
 }
 
-/* The message is gone, and with it its place in its gates. */
-static void message_end(struct sqlite_db *db, struct sqlite_row *r)
+void sqlite_message_end(struct sqlite_db *db, struct sqlite_row *r)
 {
 	if (r->lane < 0)
 		sqlite_row_stop(db, r);
@@ -75,6 +74,8 @@ static void message_end(struct sqlite_db *db, struct sqlite_row *r)
 	}
 	if (r->flags & ROW_QUEUE_SLOT)
 		ending_push(db, r->queue, r->root ? r->root : r->seq);
+	if (r->flags & ROW_RUN)
+		sqlite_run_leave(db, r->seq);
 	db->count.messages--;
 	ended_add(&db->ended, (struct msg_id){ (uint64_t)r->seq, (uint64_t)r->nonce });
 }
@@ -95,10 +96,11 @@ void sqlite_message_free_slots(struct sqlite_db *db)
 	}
 }
 
-static void cancelled_end(struct sqlite_db *db, struct sqlite_row *r)
+static void cancelled_end(struct sqlite_db *db, struct sqlite_row *r, int64_t bytes)
 {
 	sqlite_message_log(db, r, EVENT_CANCELED, STR_NULL);
-	message_end(db, r);
+	sqlite_message_end(db, r);
+	sqlite_usage_count(db, r->user, &(struct usage){ .cancelled = 1, .bytes = bytes });
 }
 
 /* ---- put ------------------------------------------------------------------------------------- */
@@ -253,6 +255,8 @@ static void put_apply(struct sqlite_db *db, struct move *m, struct sqlite_row *r
 	put_gates(db, m, r);
 	if (db->error != SQLITE_OK)
 		return;
+	sqlite_usage_count(db, r->user, &(struct usage){ .messages = 1 });
+	m->put.used_messages++;
 	put_count(db, m->put.msg, r);
 	if (m->put.dedup_key.n)
 		dedup_set(db, r->user, m);
@@ -270,29 +274,58 @@ static void put_apply(struct sqlite_db *db, struct move *m, struct sqlite_row *r
 		sqlite_message_log(db, r, EVENT_ACTIVE, STR_NULL);
 }
 
+/* What the user has used before it. */
+static void put_used(struct sqlite_db *db, struct move *m, struct sqlite_gate *user)
+{
+	const struct sqlite_usage *used = user ? sqlite_usage_today(db, user) : NULL;
+
+	m->put.used_messages = used ? used->day.messages : 0;
+	m->put.used_bytes = used ? used->month_bytes + used->day.bytes : 0;
+}
+
+static bool put_exceeds_queues(struct sqlite_db *db, const struct move *m, struct sqlite_gate *user)
+{
+	const struct msg *msg = m->put.msg;
+
+	return msg->queue.n && msg->root_seq == 0 && m->put.queues_max > 0 &&
+	       !sqlite_gate_is_visible(sqlite_gate_find(db, user, GATE_QUEUE, msg->queue),
+				       db->now_ms) &&
+	       sqlite_gate_is_full(db, user, GATE_QUEUE, m->put.queues_max);
+}
+
 enum refusal sqlite_message_put(struct sqlite_db *db, struct move *m)
 {
 	const struct msg *msg = m->put.msg;
 	struct sqlite_row r = { .seq = (int64_t)msg->id.seq,
 				.nonce = (int64_t)msg->id.nonce,
 				.due_ms = m->put.due_ms };
-	enum refusal refusal;
+	enum refusal refusal = REFUSAL_NONE;
+	struct sqlite_run run;
 
 	check(msg->id.seq > 0 && msg->id.seq <= INT64_MAX && m->put.record.n > 0);
 	check(m->put.due_ms < INT64_MAX);
-	if (put_is_known(db, m, &refusal))
+	if (put_is_known(db, m, &refusal)) {
+		put_used(db, m, sqlite_gate_user(db, msg->user, false));
 		return refusal;
+	}
 	r.user = sqlite_gate_user(db, msg->user, true);
 	if (db->error != SQLITE_OK)
 		return REFUSAL_NONE;
+	put_used(db, m, r.user);
 	/* Its own key: it was put before and has ended. */
 	if (m->put.dedup_key.n && dedup_get(db, r.user, m->put.dedup_key, &m->put.existing))
 		return same_id(m->put.existing, msg->id) ? REFUSAL_NONE : REFUSAL_DUPLICATE;
-	if (msg->queue.n && msg->root_seq == 0 && m->put.queues_max > 0 &&
-	    !sqlite_gate_is_visible(sqlite_gate_find(db, r.user, GATE_QUEUE, msg->queue),
-				    db->now_ms) &&
-	    sqlite_gate_is_full(db, r.user, GATE_QUEUE, m->put.queues_max))
+	if (m->put.day_messages_max > 0 && m->put.used_messages >= m->put.day_messages_max)
+		return REFUSAL_QUOTA;
+	if (put_exceeds_queues(db, m, r.user))
 		return REFUSAL_LIMIT;
+	if (m->put.run.name.n > 0) {
+		refusal = sqlite_run_judge(db, r.user, m, &run);
+		if (refusal != REFUSAL_NONE || m->put.skipped != PUT_DONE)
+			return refusal;
+		r.flags |= ROW_RUN;
+		sqlite_run_join(db, &run, m);
+	}
 	put_apply(db, m, &r);
 	return REFUSAL_NONE;
 }
@@ -328,7 +361,7 @@ static void dlq_add(struct sqlite_db *db, const struct move *m, const struct sql
 	sqlite3_stmt *s = sqlite_sql_start(db, SQL_DLQ_ADD);
 	struct arena a;
 
-	check(m->settle.dlq.seq == m->settle.id.seq && m->settle.dlq.ms > 0);
+	check(m->settle.dlq.seq == m->settle.id.seq);
 	arena_init(&a);
 	sqlite_sql_int(s, 1, r->user->id);
 	sqlite_sql_int(s, 2, m->settle.dlq.ms);
@@ -337,6 +370,10 @@ static void dlq_add(struct sqlite_db *db, const struct move *m, const struct sql
 	sqlite_sql_int(s, 5, r->retried);
 	sqlite_sql_blob(s, 6, m->settle.response);
 	sqlite_sql_blob(s, 7, sqlite_row_record(db, r, &a));
+	if (m->settle.dlq_until_ms)
+		sqlite_sql_int(s, 8, m->settle.dlq_until_ms);
+	else
+		check(sqlite3_bind_null(s, 8) == SQLITE_OK);
 	sqlite_sql_run(db, s);
 	arena_done(&a);
 }
@@ -354,12 +391,29 @@ static void settle_retry(struct sqlite_db *db, struct sqlite_row *r, int64_t due
 void sqlite_message_return(struct sqlite_db *db, struct sqlite_row *r)
 {
 	if (r->flags & ROW_CANCELLED) {
-		cancelled_end(db, r);
+		cancelled_end(db, r, 0);
 		return;
 	}
 	sqlite_row_stop(db, r);
 	r->lease = 0;
 	sqlite_row_place(db, r, sqlite_row_where(db, r, true));
+}
+
+static void settle_count(struct sqlite_db *db, const struct move *m, struct sqlite_gate *user)
+{
+	static const struct usage of[] = {
+		[SETTLE_DELIVERED] = { .delivered = 1 },
+		[SETTLE_RETRY] = { .messages = 1, .retried = 1, .errors = 1 },
+		[SETTLE_DEAD] = { .errors = 1, .failed = 1 },
+	};
+	struct usage more;
+
+	check(m->settle.bytes >= 0);
+	if (m->settle.to == SETTLE_HANDBACK)
+		return;
+	more = of[m->settle.to];
+	more.bytes = m->settle.bytes;
+	sqlite_usage_count(db, user, &more);
 }
 
 enum refusal sqlite_message_settle(struct sqlite_db *db, struct move *m)
@@ -371,18 +425,20 @@ enum refusal sqlite_message_settle(struct sqlite_db *db, struct move *m)
 		return refusal;
 	m->settle.was_cancelled = r.flags & ROW_CANCELLED;
 	if (m->settle.was_cancelled && m->settle.to != SETTLE_DELIVERED) {
-		cancelled_end(db, &r);
+		cancelled_end(db, &r, m->settle.bytes);
 		db->step_over = true;
 		return REFUSAL_NONE;
 	}
 	buf_add(&db->events, m->events);
+	settle_count(db, m, r.user);
 	switch (m->settle.to) {
 	case SETTLE_DEAD:
-		dlq_add(db, m, &r);
-		message_end(db, &r);
+		if (m->settle.dlq.ms > 0)
+			dlq_add(db, m, &r);
+		sqlite_message_end(db, &r);
 		break;
 	case SETTLE_DELIVERED:
-		message_end(db, &r);
+		sqlite_message_end(db, &r);
 		break;
 	case SETTLE_RETRY:
 		settle_retry(db, &r, m->settle.due_ms);
@@ -396,20 +452,27 @@ enum refusal sqlite_message_settle(struct sqlite_db *db, struct move *m)
 
 /* ---- cancel ---------------------------------------------------------------------------------- */
 
+void sqlite_message_stop(struct sqlite_db *db, struct sqlite_row *r)
+{
+	if (r->flags & ROW_CANCELLED)
+		return;
+	sqlite_message_log(db, r, EVENT_CANCEL_REQUESTED, STR_NULL);
+	if (r->lane >= 0) {
+		cancelled_end(db, r, 0);
+		return;
+	}
+	r->flags |= ROW_CANCELLED;
+	sqlite_row_place(db, r, (struct sqlite_place){ r->lane, r->ord });
+}
+
 enum refusal sqlite_message_cancel(struct sqlite_db *db, struct move *m)
 {
 	struct sqlite_row r;
 
 	if (!message_find(db, m->cancel.user, m->cancel.id, &r) || (r.flags & ROW_CANCELLED))
 		return REFUSAL_NOT_FOUND;
-	sqlite_message_log(db, &r, EVENT_CANCEL_REQUESTED, STR_NULL);
-	if (r.lane >= 0) {
-		cancelled_end(db, &r);
-		return REFUSAL_NONE;
-	}
-	m->cancel.was_leased = true;
-	m->cancel.lease = (uint64_t)r.lease;
-	r.flags |= ROW_CANCELLED;
-	sqlite_row_place(db, &r, (struct sqlite_place){ r.lane, r.ord });
+	m->cancel.was_leased = r.lane < 0;
+	m->cancel.lease = m->cancel.was_leased ? (uint64_t)r.lease : 0;
+	sqlite_message_stop(db, &r);
 	return REFUSAL_NONE;
 }

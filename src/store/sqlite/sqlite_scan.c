@@ -2,10 +2,7 @@
 
 #include <string.h>
 
-enum {
-	SCAN_ROWS_MAX = 1000,
-	SCAN_LOOKED_FACTOR = 10, /* messages looked at per row asked for */
-};
+enum { SCAN_ROWS_MAX = 1000 };
 
 /* A scan in the making. */
 struct listing {
@@ -80,7 +77,7 @@ static void scan_message(struct listing *l)
 }
 
 /* One row of SQL_MESSAGE_SCAN. Returns false when it has no room. */
-static bool message_look(struct listing *l, sqlite3_stmt *q, int64_t user_id)
+static bool message_look(struct listing *l, sqlite3_stmt *q)
 {
 	struct sqlite_row r = {
 		.seq = sqlite3_column_int64(q, 0),
@@ -91,11 +88,8 @@ static bool message_look(struct listing *l, sqlite3_stmt *q, int64_t user_id)
 		.flags = sqlite3_column_int64(q, 11),
 	};
 	bool large = r.flags & ROW_LARGE;
-	struct str record;
+	struct str record = sqlite_sql_str(q, 12);
 
-	if (sqlite3_column_int64(q, 2) != user_id)
-		return true;
-	record = sqlite_sql_str(q, 12);
 	if (!has_room(l, large ? sqlite_row_record_bytes(l->db, &r) : record.n))
 		return false;
 	record = large ? sqlite_row_record(l->db, &r, &l->scan->arena)
@@ -109,18 +103,14 @@ static void scan_messages(struct listing *l)
 	struct scan *s = l->scan;
 	struct sqlite_gate *user = sqlite_gate_user(l->db, s->user, false);
 	sqlite3_stmt *q = sqlite_sql_start(l->db, SQL_MESSAGE_SCAN);
-	size_t looked = 0;
 
 	s->at_id = s->id;
 	if (user == NULL || s->id.seq >= INT64_MAX)
 		return;
-	sqlite_sql_int(q, 1, (int64_t)s->id.seq);
+	sqlite_sql_int(q, 1, user->id);
+	sqlite_sql_int(q, 2, (int64_t)s->id.seq);
 	while (sqlite_sql_row(l->db, q)) {
-		if (looked++ == SCAN_LOOKED_FACTOR * l->max) {
-			s->more = true;
-			break;
-		}
-		if (!message_look(l, q, user->id))
+		if (!message_look(l, q))
 			break;
 		s->at_id.seq = (uint64_t)sqlite3_column_int64(q, 0);
 		s->at_id.nonce = (uint64_t)sqlite3_column_int64(q, 1);
@@ -261,6 +251,76 @@ static void scan_gates(struct listing *l)
 		gate_fill(l, g);
 }
 
+/* ---- usage ----------------------------------------------------------------------------------- */
+
+static void scan_usage(struct listing *l)
+{
+	struct sqlite_gate *user = sqlite_gate_user(l->db, l->scan->user, false);
+	struct usage row;
+	sqlite3_stmt *q;
+
+	if (user == NULL)
+		return;
+	sqlite_usage_flush(l->db);
+	q = sqlite_usage_start(l->db, user, l->scan->usage_day);
+	while (sqlite_usage_next(l->db, q, &row) && has_room(l, 0))
+		*row_add(l, 0) = (struct scan_row){ .usage = row };
+	sqlite_sql_end(q);
+}
+
+/* ---- runs ------------------------------------------------------------------------------------ */
+
+static void scan_entries(struct listing *l)
+{
+	struct scan *s = l->scan;
+	struct sqlite_gate *user = sqlite_gate_user(l->db, s->user, false);
+	struct sqlite_run run;
+	sqlite3_stmt *q;
+
+	if (!sqlite_run_find(l->db, user, s, &run) || !(run.open || run.kept) || l->max == 0)
+		return;
+	q = sqlite_run_entries(l->db, &run, s->id.seq, s->run_until);
+	while (sqlite_sql_row(l->db, q)) {
+		struct str body = sqlite_sql_str(q, 3);
+
+		if (!has_room(l, body.n))
+			break;
+		*row_add(l, body.n) = (struct scan_row){
+			.id = { (uint64_t)sqlite3_column_int64(q, 0),
+				(uint64_t)sqlite3_column_int64(q, 1) },
+			.run_entry = (enum run_entry)sqlite3_column_int64(q, 2),
+			.record = arena_str(&s->arena, body),
+		};
+	}
+	sqlite_sql_end(q);
+}
+
+static void scan_runs(struct listing *l)
+{
+	struct scan *s = l->scan;
+	struct sqlite_gate *user = sqlite_gate_user(l->db, s->user, false);
+	sqlite3_stmt *q;
+
+	if (user == NULL)
+		return;
+	q = sqlite_sql_start(l->db, SQL_RUN_SCAN);
+	sqlite_sql_int(q, 1, user->id);
+	sqlite_sql_text(q, 2, s->name);
+	while (sqlite_sql_row(l->db, q)) {
+		struct str record = sqlite_sql_str(q, 3);
+
+		if (!has_room(l, record.n))
+			break;
+		*row_add(l, record.n) = (struct scan_row){
+			.name = arena_str(&s->arena, sqlite_sql_str(q, 0)),
+			.created_ms = sqlite3_column_int64(q, 1),
+			.version = sqlite3_column_int64(q, 2),
+			.record = arena_str(&s->arena, record),
+		};
+	}
+	sqlite_sql_end(q);
+}
+
 void sqlite_scan_run(struct sqlite_db *db, struct scan *s)
 {
 	struct listing l = listing_start(db, s);
@@ -281,6 +341,15 @@ void sqlite_scan_run(struct sqlite_db *db, struct scan *s)
 		break;
 	case SCAN_GATES:
 		scan_gates(&l);
+		break;
+	case SCAN_USAGE:
+		scan_usage(&l);
+		break;
+	case SCAN_RUN:
+		scan_entries(&l);
+		break;
+	case SCAN_RUNS:
+		scan_runs(&l);
 		break;
 	}
 	s->req.result = STORE_APPLIED;

@@ -39,6 +39,14 @@ static enum refusal move_apply(struct sqlite_db *db, struct move *m)
 		return logged(db, m, sqlite_doc_remove(db, m));
 	case MOVE_GATE:
 		return logged(db, m, sqlite_gate_move(db, m));
+	case MOVE_PURGE:
+		return sqlite_purge_move(db, m);
+	case MOVE_RUN_START:
+		return logged(db, m, sqlite_run_begin(db, m));
+	case MOVE_RUN_SET:
+		return logged(db, m, sqlite_run_set(db, m));
+	case MOVE_RUN_END:
+		return logged(db, m, sqlite_run_end(db, m));
 	}
 	unreachable();
 }
@@ -47,6 +55,7 @@ static enum refusal move_apply(struct sqlite_db *db, struct move *m)
 static bool may_be_refused(const struct sqlite_db *db, const struct move *m)
 {
 	return m->kind != MOVE_PUT || m->put.dedup_key.n > 0 || m->put.queues_max > 0 ||
+	       m->put.day_messages_max > 0 || m->put.run.name.n > 0 ||
 	       m->put.msg->id.seq <= (uint64_t)db->count.seq_max;
 }
 
@@ -103,15 +112,12 @@ static void results_undo(struct step *step)
 {
 	struct move *m = &step->move[step->refused_move];
 	struct step refused = *step;
-	struct msg_id existing = { 0 };
+	struct move answered = *m;
 
-	if (m->kind == MOVE_PUT)
-		existing = m->put.existing;
 	store_clear_results(&step->req);
 	step->refusal = refused.refusal;
 	step->refused_move = refused.refused_move;
-	if (m->kind == MOVE_PUT)
-		m->put.existing = existing;
+	*m = answered;
 }
 
 static void moves_apply_or_undo(struct sqlite_db *db, struct step *step)
