@@ -190,9 +190,7 @@ static void dress(struct arena *a, const struct run *r, const struct own *own, s
 {
 	const struct headers *kept = &r->trigger.header;
 	struct headers set = { (struct header *)own->v, own->n };
-	struct headers h = {
-		arena_array(a, struct header, m->header.n + kept->n + own->n + 1), 0
-	};
+	struct headers h = { arena_array(a, struct header, m->header.n + kept->n + own->n + 1), 0 };
 
 	for (size_t i = 0; i < m->header.n; i++) {
 		struct str name = m->header.v[i].name;

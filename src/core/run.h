@@ -47,20 +47,21 @@ enum run_report {
 };
 
 enum run_flags {
-	RUN_IS_REST = 1 << 0, /* the server started it: the endpoint's SDK must be one that can cope */
+	RUN_IS_REST =
+		1 << 0, /* the server started it: the endpoint's SDK must be one that can cope */
 };
 
 struct run {
 	int64_t created_ms;
 	uint32_t flags;
-	uint32_t features;     /* enum runask_feature */
-	struct msg_id first;   /* of the first message */
-	struct msg trigger;    /* the first message without its body; header: what is forwarded always */
+	uint32_t features;   /* enum runask_feature */
+	struct msg_id first; /* of the first message */
+	struct msg trigger; /* the first message without its body; header: what is forwarded always */
 	struct run_invoker invoker;
 	/* Of a run that has failed. */
 	enum run_report report;
-	struct msg_id report_id; /* of the failure callback's message */
-	struct str report_record; /* ... its record, to send it again */
+	struct msg_id report_id;   /* of the failure callback's message */
+	struct str report_record;  /* ... its record, to send it again */
 	struct str report_outcome; /* ... its last answer (dead.h) */
 };
 

@@ -94,8 +94,7 @@ static bool get_kind(const struct headers *h, struct runask *ask, struct problem
 	else if (init)
 		ask->kind = again ? RUNASK_AGAIN : RUNASK_START;
 	else
-		ask->kind = step_kind(
-			str_trim(headers_get(h, STR("Upstash-Workflow-CallType"))));
+		ask->kind = step_kind(str_trim(headers_get(h, STR("Upstash-Workflow-CallType"))));
 	return true;
 }
 
@@ -105,8 +104,8 @@ bool runask_parse(const struct headers *h, struct runask *ret_ask, struct proble
 		.run = str_trim(headers_get(h, STR("Upstash-Workflow-RunId"))),
 		.url = str_trim(headers_get(h, STR("Upstash-Workflow-Url"))),
 		.features = all_features(h),
-		.call_step = str_trim(headers_get(
-			h, STR("Upstash-Callback-Forward-Upstash-Workflow-StepId"))),
+		.call_step = str_trim(
+			headers_get(h, STR("Upstash-Callback-Forward-Upstash-Workflow-StepId"))),
 	};
 
 	if (!ask.run.n) {

@@ -33,13 +33,13 @@ enum runask_feature {
 
 struct runask {
 	enum runask_kind kind;
-	struct str run;        /* id */
-	int64_t created_ms;    /* of the run, when the client says so; 0 = whichever is open */
-	struct str url;        /* of the workflow; empty = the destination */
-	uint32_t features;     /* enum runask_feature */
-	int64_t invoke_count;  /* depth of invocations, as forwarded; 0 = none */
-	struct str call_step;  /* CALL: id of the step, as text */
-	bool unknown_sdk;      /* the endpoint's SDK is to be asked first */
+	struct str run;       /* id */
+	int64_t created_ms;   /* of the run, when the client says so; 0 = whichever is open */
+	struct str url;       /* of the workflow; empty = the destination */
+	uint32_t features;    /* enum runask_feature */
+	int64_t invoke_count; /* depth of invocations, as forwarded; 0 = none */
+	struct str call_step; /* CALL: id of the step, as text */
+	bool unknown_sdk;     /* the endpoint's SDK is to be asked first */
 };
 
 /* Views into the headers. 400 naming the header and what is allowed. */

@@ -40,7 +40,7 @@ struct str runbody_invoked(struct arena *a, const struct run_step *step, enum ru
 /* The step that an entry or a plan is about, as far as it is one. */
 struct runbody_step {
 	struct run_step step;
-	int64_t target; /* of a plan: the step it is for; 0 = a result */
+	int64_t target;          /* of a plan: the step it is for; 0 = a result */
 	const struct json *json; /* the whole object */
 };
 must_use bool runbody_step(struct arena *a, struct str body, struct runbody_step *ret_step);

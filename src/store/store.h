@@ -69,7 +69,7 @@ enum refusal {
 	REFUSAL_ID, /* put: another message has that seq (of another process), or the run has an entry behind it
 		     * (`existing`): it needs a new id, a greater one. run_start: a run of that name began in that
 		     * ms: it needs another created_ms */
-	REFUSAL_QUOTA, /* put: the user has day_messages_max messages today */
+	REFUSAL_QUOTA,    /* put: the user has day_messages_max messages today */
 	REFUSAL_RUN_OVER, /* the run is not open (any more), or was never there */
 };
 
@@ -95,8 +95,8 @@ enum move_kind {
 	MOVE_DLQ_REMOVE, /* an entry of the dead letter queue */
 	MOVE_DOC_PUT,
 	MOVE_DOC_REMOVE,
-	MOVE_GATE,  /* change a gate by hand */
-	MOVE_PURGE, /* everything a user has, a piece at a time */
+	MOVE_GATE,      /* change a gate by hand */
+	MOVE_PURGE,     /* everything a user has, a piece at a time */
 	MOVE_RUN_START, /* a new run */
 	MOVE_RUN_SET,   /* its record */
 	MOVE_RUN_END,   /* it is over */
@@ -187,27 +187,31 @@ struct move {
 			int64_t user_parallelism; /* the plan's; becomes the user gate's; 0 = no cap */
 			int64_t queues_max; /* REFUSAL_LIMIT if the queue is new and there are that many; 0 = no limit */
 			int64_t day_messages_max; /* REFUSAL_QUOTA if today's usage.messages is that many; 0 = no limit */
-			struct run_ref run; /* it is a member of; REFUSAL_RUN_OVER unless that is open */
+			struct run_ref
+				run; /* it is a member of; REFUSAL_RUN_OVER unless that is open */
 			bool run_if_open; /* PUT_RUN_OVER in place of REFUSAL_RUN_OVER */
 			enum run_entry run_entry;
 			struct str run_body; /* of the entry */
-			struct str run_key; /* PUT_DUPLICATE when taken; it is for the run's life. Empty = none */
-			int64_t run_entries_max, run_bytes_max; /* REFUSAL_LIMIT beyond, for entries; 0 = no limit */
+			struct str
+				run_key; /* PUT_DUPLICATE when taken; it is for the run's life. Empty = none */
+			int64_t run_entries_max,
+				run_bytes_max; /* REFUSAL_LIMIT beyond, for entries; 0 = no limit */
 			/* results */
 			enum put_skipped skipped;
 			int64_t used_messages; /* today's usage.messages, with this one; also with REFUSAL_QUOTA */
 			int64_t used_bytes; /* usage.bytes of this month (UTC) */
 			bool leased;
-			uint64_t lease;         /* token when leased */
-			struct msg_id existing; /* with REFUSAL_DUPLICATE, PUT_DUPLICATE; REFUSAL_ID: the last entry */
+			uint64_t lease; /* token when leased */
+			struct msg_id
+				existing; /* with REFUSAL_DUPLICATE, PUT_DUPLICATE; REFUSAL_ID: the last entry */
 		} put; /* repeating a put whose message is already there is APPLIED and changes nothing */
 		struct {
 			struct str user;
 			struct msg_id id;
 			uint64_t lease;
 			enum settle_to to;
-			int64_t due_ms;      /* RETRY */
-			struct dlq_id dlq;   /* DEAD; dlq.seq is id.seq. ms 0 = without a dead letter */
+			int64_t due_ms;    /* RETRY */
+			struct dlq_id dlq; /* DEAD; dlq.seq is id.seq. ms 0 = without a dead letter */
 			struct str response; /* DEAD: bytes kept with the entry (core's business) */
 			int64_t dlq_until_ms; /* DEAD: the entry goes by itself then (housekeeping); 0 = never */
 			int64_t bytes; /* sent to the destination in this attempt, for the usage */
@@ -234,8 +238,9 @@ struct move {
 			struct str value;
 			int64_t version; /* must be the present one; 0 = must not exist; -1 = any */
 			int64_t count_max; /* REFUSAL_LIMIT if new and the user has that many of the kind; 0 = none */
-			int64_t due_ms;      /* 0 = never due */
-			struct run_ref run; /* it is a member of; REFUSAL_RUN_OVER unless that is open */
+			int64_t due_ms; /* 0 = never due */
+			struct run_ref
+				run; /* it is a member of; REFUSAL_RUN_OVER unless that is open */
 			int64_t new_version; /* result; no document ever had it before */
 		} doc_put;
 		struct {
@@ -258,7 +263,8 @@ struct move {
 			struct str user, name;
 			int64_t created_ms;
 			struct str record;
-			struct run_ref copy; /* begins with the entries of this one, ids and all. NOT_FOUND when
+			struct run_ref
+				copy; /* begins with the entries of this one, ids and all. NOT_FOUND when
 					      * it is not there or has none */
 			struct msg_id existing; /* result: with REFUSAL_DUPLICATE */
 		} run_start;
@@ -368,7 +374,7 @@ struct scan_row {
 				 * message joins when it is put or when a claim comes to it: not while the
 				 * user has no slot for it anyway */
 	int64_t created_ms, updated_ms; /* gates; created_ms: runs */
-	enum run_entry run_entry; /* entries; their bytes are `record` */
+	enum run_entry run_entry;       /* entries; their bytes are `record` */
 	struct usage usage;
 };
 
@@ -400,7 +406,7 @@ struct scan {
 		struct str record;
 		bool key_taken;
 		struct msg_id key_id; /* by the put of this message */
-	} run_found; /* RUN */
+	} run_found;                  /* RUN */
 };
 
 void scan_init(struct scan *s, enum scan_kind kind, void (*done)(struct store_req *), void *arg);

@@ -41,8 +41,8 @@ enum refusal sqlite_doc_put(struct sqlite_db *db, struct move *m)
 	struct sqlite_run run;
 	sqlite3_stmt *s;
 
-	if (is_member && !sqlite_run_get_open(db, sqlite_gate_user(db, key[0], false),
-					      &m->doc_put.run, &run))
+	if (is_member &&
+	    !sqlite_run_get_open(db, sqlite_gate_user(db, key[0], false), &m->doc_put.run, &run))
 		return REFUSAL_RUN_OVER;
 	if (m->doc_put.version != -1 && m->doc_put.version != present)
 		return REFUSAL_VERSION;

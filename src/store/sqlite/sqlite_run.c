@@ -1,9 +1,6 @@
 #include "store/sqlite/sqlite_int.h"
 
-enum {
-	SWEEP_ENTRIES = 256, /* removed at a time */
-	SWEEP_BYTES_MAX = 4 << 20,
-};
+enum { SWEEP_ENTRIES = 32 }; /* of a run, removed at a time */
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
@@ -30,8 +27,7 @@ static bool run_read(struct sqlite_db *db, sqlite3_stmt *s, struct sqlite_run *r
 static sqlite3_stmt *run_start(struct sqlite_db *db, const struct sqlite_gate *user,
 			       const struct run_ref *ref)
 {
-	sqlite3_stmt *s =
-		sqlite_sql_start(db, ref->created_ms ? SQL_RUN_GET : SQL_RUN_GET_OPEN);
+	sqlite3_stmt *s = sqlite_sql_start(db, ref->created_ms ? SQL_RUN_GET : SQL_RUN_GET_OPEN);
 
 	sqlite_sql_int(s, 1, user->id);
 	sqlite_sql_text(s, 2, ref->name);
@@ -307,7 +303,7 @@ enum refusal sqlite_run_end(struct sqlite_db *db, struct move *m)
 
 	if (!run_get(db, user, &m->run_end.run, &r))
 		return run_is_known(db, user, m->run_end.run.name) ? REFUSAL_RUN_OVER
-								    : REFUSAL_NOT_FOUND;
+								   : REFUSAL_NOT_FOUND;
 	if (!r.open)
 		return db->again ? REFUSAL_NONE : REFUSAL_RUN_OVER;
 	members_cancel(db, &r);
@@ -349,7 +345,8 @@ static bool is_swept(struct sqlite_db *db, int64_t run, bool keep_entries)
 	return keep_entries || rows_remove(db, SQL_RUN_ENTRY_SWEEP, run) == 0;
 }
 
-void sqlite_run_sweep(struct sqlite_db *db)
+/* Removes some of the run that has waited longest. False when there is none. */
+static bool sweep_first(struct sqlite_db *db)
 {
 	sqlite3_stmt *s = sqlite_sql_start(db, SQL_RUN_SWEEP_FIRST);
 	int64_t run = 0, until_ms = 0;
@@ -362,15 +359,24 @@ void sqlite_run_sweep(struct sqlite_db *db)
 		kept = sqlite3_column_int64(s, 2);
 	}
 	sqlite_sql_end(s);
-	if (run == 0) {
-		db->run_next_ms = db->now_ms + SQLITE_HOUSEKEEPING_MS;
-		return;
-	}
+	if (run == 0)
+		return false;
 	if (!is_swept(db, run, kept && until_ms > db->now_ms))
-		return;
+		return true;
 	s = sqlite_sql_start(db, until_ms > db->now_ms ? SQL_RUN_SWEPT : SQL_RUN_REMOVE);
 	sqlite_sql_int(s, 1, run);
 	sqlite_sql_run(db, s);
+	return true;
+}
+
+void sqlite_run_sweep(struct sqlite_db *db)
+{
+	for (int i = 0; i < SQLITE_HOUSEKEEPING_ROWS; i++) {
+		if (!sweep_first(db)) {
+			db->run_next_ms = db->now_ms + SQLITE_HOUSEKEEPING_MS;
+			return;
+		}
+	}
 }
 
 int64_t sqlite_run_purge(struct sqlite_db *db, const struct sqlite_gate *user, int64_t room)

@@ -279,8 +279,9 @@ const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 	[SQL_USAGE_PURGE] = "DELETE FROM usage WHERE user = ?1 AND day IN"
 			    " (SELECT day FROM usage WHERE user = ?1 LIMIT ?2)",
 
-	[SQL_RUN_ADD] = "INSERT INTO run VALUES (NULL, ?1, ?2, ?3, 1, 0, ?4, 0, 0, 0, 0, NULL, NULL,"
-			" ?5)",
+	[SQL_RUN_ADD] =
+		"INSERT INTO run VALUES (NULL, ?1, ?2, ?3, 1, 0, ?4, 0, 0, 0, 0, NULL, NULL,"
+		" ?5)",
 	[SQL_RUN_GET] = "SELECT " RUN_COLUMNS " FROM run"
 			" WHERE user = ?1 AND name = ?2 AND created_ms = ?3",
 	[SQL_RUN_GET_OPEN] = "SELECT " RUN_COLUMNS " FROM run"
