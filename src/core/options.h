@@ -46,7 +46,6 @@ struct options {
 	int64_t delay_s;
 	bool has_not_before; /* Upstash-Not-Before was given (and wins over the delay) */
 	bool has_timeout;    /* Upstash-Timeout was given */
-	bool has_retries;    /* Upstash-Retries was given */
 	bool header_forward; /* Upstash-Header-Forward */
 };
 

@@ -81,7 +81,6 @@ static bool retries(struct options_parser *ps, struct str value)
 	if (n > (uint64_t)max)
 		return over_quota(ps, "maxRetries", max);
 	ps->m->retries_max = (int64_t)n;
-	ps->o.has_retries = true;
 	return true;
 }
 

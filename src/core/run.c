@@ -25,7 +25,6 @@ enum run_tag {
 	RUN_TAG_REPORT,
 	RUN_TAG_REPORT_SEQ,
 	RUN_TAG_REPORT_NONCE,
-	RUN_TAG_REPORT_RECORD,
 	RUN_TAG_REPORT_OUTCOME,
 };
 
@@ -47,8 +46,6 @@ static struct str *text_field(struct run *r, uint8_t tag)
 		return &r->invoker.step.type;
 	case RUN_TAG_INVOKER_MESSAGE:
 		return &r->invoker.message;
-	case RUN_TAG_REPORT_RECORD:
-		return &r->report_record;
 	case RUN_TAG_REPORT_OUTCOME:
 		return &r->report_outcome;
 	default:
@@ -270,24 +267,23 @@ static void apply_flow(const struct msg *t, struct msg *m)
 }
 
 /* Field by field what the message does not say itself; flow control as a whole. */
-static void apply_config(const struct run *r, const struct options *o, struct msg *m)
+static void apply_config(const struct run *r, const struct runask *ask, struct msg *m)
 {
 	const struct msg *t = &r->trigger;
 
-	if (!o->has_retries)
+	if (!ask->has_retries)
 		m->retries_max = t->retries_max;
 	if (m->retry_delay.n == 0)
 		m->retry_delay = t->retry_delay;
-	if (!o->has_timeout)
+	if (!ask->has_timeout)
 		m->timeout_ms = t->timeout_ms;
 	apply_flow(t, m);
 }
 
-void run_apply_step(struct arena *a, const struct run *r, const struct runask *ask,
-		    const struct options *o, struct msg *m)
+void run_apply_step(struct arena *a, const struct run *r, const struct runask *ask, struct msg *m)
 {
 	if ((ask->features | r->features) & RUNASK_TRIGGER_CONFIG)
-		apply_config(r, o, m);
+		apply_config(r, ask, m);
 	dress_step(a, r, false, m);
 }
 
@@ -301,16 +297,12 @@ void run_apply_first(struct arena *a, const struct run *r, const struct runask *
 	dress_step(a, r, ask->unknown_sdk, m);
 }
 
-bool run_apply_call(const struct run *r, struct msg *m, struct problem *ret_problem)
+void run_apply_call(const struct run *r, struct msg *m)
 {
-	if (m->callback.n == 0)
-		return problem_set(ret_problem, 400,
-				   "Upstash-Callback: is missing; a call of a workflow needs it");
 	belong(r, MSG_CALL, m);
 	/* Its failure is its result. */
 	m->failure_callback = STR_NULL;
 	m->failure_callback_header = (struct headers){ 0 };
-	return true;
 }
 
 struct msg run_failure_source(const struct run *r, const struct msg *m)
@@ -379,11 +371,6 @@ void run_renew(struct arena *a, struct run *r, const struct runask *ask, const s
 	r->trigger.header = kept_headers(a, &m->header);
 	if (m->labels.n > 0)
 		r->trigger.labels = m->labels;
-}
-
-bool run_depth_is_allowed(int64_t invoke_count)
-{
-	return invoke_count <= LIMIT_RUN_INVOKE_DEPTH;
 }
 
 const char *run_detect(const struct msg *m, const struct outcome *o)

@@ -17,7 +17,6 @@
 #ifndef CORE_RUN_H
 #define CORE_RUN_H
 
-#include "core/options.h"
 #include "core/outcome.h"
 #include "core/runask.h"
 
@@ -74,14 +73,12 @@ struct run run_new(struct arena *a, const struct runask *ask, const struct msg *
 /* What a second beginning (RUNASK_AGAIN) changes in it. */
 void run_renew(struct arena *a, struct run *r, const struct runask *ask, const struct msg *m);
 
-/* Makes `m` the delivery of an entry (the first one when `first`): configuration, headers, role. `m` and
- * `o` are as options_parse has left them; m->body is not looked at. */
-void run_apply_step(struct arena *a, const struct run *r, const struct runask *ask,
-		    const struct options *o, struct msg *m);
+/* Makes `m` the delivery of an entry: configuration, headers, role. `m` is as options_parse has left it; m->body is not looked at. */
+void run_apply_step(struct arena *a, const struct run *r, const struct runask *ask, struct msg *m);
 /* Of the run's first entry; `unknown_sdk`: the endpoint is asked for its SDK first. */
 void run_apply_first(struct arena *a, const struct run *r, const struct runask *ask, struct msg *m);
-/* Makes it a request to a third party. Nothing of the trigger's goes there. 400 without a callback. */
-must_use bool run_apply_call(const struct run *r, struct msg *m, struct problem *ret_problem);
+/* Makes it a request to a third party. Nothing of the trigger's goes there. */
+void run_apply_call(const struct run *r, struct msg *m);
 /* Makes a callback (callback.h) one that reports such a request's end, or the run's failure; `settings` are
  * those that it was made by. */
 void run_apply_callback(struct arena *a, const struct run *r, const struct headers *settings,
@@ -93,9 +90,6 @@ struct msg run_failure_source(const struct run *r, const struct msg *m);
 
 /* What a 2xx answer to the run's first delivery has to be; NULL when it is fine, else the error in words. */
 const char *run_detect(const struct msg *m, const struct outcome *o);
-
-/* May a run be started at this depth of invocations? */
-must_use bool run_depth_is_allowed(int64_t invoke_count);
 
 struct str run_report_name(enum run_report report); /* "CALLBACK_FAIL"; empty for NONE */
 

@@ -104,6 +104,8 @@ bool runask_parse(const struct headers *h, struct runask *ret_ask, struct proble
 		.run = str_trim(headers_get(h, STR("Upstash-Workflow-RunId"))),
 		.url = str_trim(headers_get(h, STR("Upstash-Workflow-Url"))),
 		.features = all_features(h),
+		.has_retries = str_trim(headers_get(h, STR("Upstash-Retries"))).n > 0,
+		.has_timeout = str_trim(headers_get(h, STR("Upstash-Timeout"))).n > 0,
 		.call_step = str_trim(
 			headers_get(h, STR("Upstash-Callback-Forward-Upstash-Workflow-StepId"))),
 	};
@@ -121,6 +123,14 @@ bool runask_parse(const struct headers *h, struct runask *ret_ask, struct proble
 	    !get_bool(h, STR("Upstash-Forward-Upstash-Workflow-Unknown-Sdk"), &ask.unknown_sdk,
 		      ret_problem))
 		return false;
+	if (ask.invoke_count > LIMIT_RUN_INVOKE_DEPTH)
+		return problem_set(ret_problem, 412,
+				   "quota maxInvokeDepth exceeded, current limit: %d",
+				   LIMIT_RUN_INVOKE_DEPTH);
+	if (ask.kind == RUNASK_CALL && !str_trim(headers_get(h, STR("Upstash-Callback"))).n)
+		return problem_set(
+			ret_problem, 400,
+			"Upstash-Callback: is missing; a call of a workflow needs a callback");
 	*ret_ask = ask;
 	return true;
 }

@@ -40,6 +40,7 @@ struct runask {
 	int64_t invoke_count; /* depth of invocations, as forwarded; 0 = none */
 	struct str call_step; /* CALL: id of the step, as text */
 	bool unknown_sdk;     /* the endpoint's SDK is to be asked first */
+	bool has_retries, has_timeout; /* Upstash-Retries, -Timeout are given */
 };
 
 /* Views into the headers. 400 naming the header and what is allowed. */

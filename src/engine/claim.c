@@ -37,6 +37,8 @@ static void trigger_due(struct engine *e, const struct due_doc *doc)
 {
 	if (doc->kind == DOC_SCHEDULE)
 		schedules_trigger(e, doc);
+	else if (doc->kind == DOC_MAILBOX)
+		runs_timeout(e, doc);
 }
 
 static void claim_done(struct store_req *req)

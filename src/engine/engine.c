@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "engine/engine_int.h"
+#include "engine/work.h"
 
 struct engine *engine_new(const struct engine_settings *settings)
 {
@@ -21,6 +22,8 @@ struct engine *engine_new(const struct engine_settings *settings)
 	list_init(&e->deliveries);
 	list_init(&e->ask_again);
 	list_init(&e->pool);
+	list_init(&e->works);
+	list_init(&e->works_again);
 	list_init(&e->triggers);
 	map_init(&e->zones, rng_u64(&e->rng));
 	buf_init(&e->scratch, RECORD_BYTES_MAX);
@@ -49,6 +52,7 @@ void engine_free(struct engine *e)
 {
 	if (e == NULL)
 		return;
+	work_drop_all(e);
 	schedules_drop(e);
 	schedules_free(e);
 	free_deliveries(&e->deliveries);
@@ -117,7 +121,7 @@ static void stop_if_quiet(struct engine *e)
 	void (*stopped)(void *arg) = e->stopped;
 
 	if (!e->stopping || stopped == NULL || e->requests > 0 || e->running > 0 || e->claim_lost ||
-	    !list_is_empty(&e->ask_again))
+	    !list_is_empty(&e->ask_again) || !list_is_empty(&e->works_again))
 		return;
 	e->stopped = NULL;
 	stopped(e->stopped_arg);
@@ -147,11 +151,14 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 	if (e->started) {
 		stop_turn(e);
 		delivery_ask_turn(e);
+		work_turn(e);
 		claim_turn(e);
 		ship_turn(e);
 		next = least(claim_next_mono_ms(e), ship_next_mono_ms(e));
 		if (!list_is_empty(&e->ask_again))
 			next = least(next, e->ask_again_mono_ms);
+		if (!list_is_empty(&e->works_again))
+			next = least(next, e->works_mono_ms);
 		if (e->stopping && e->running > 0 && e->stop_mono_ms > mono_ms)
 			next = least(next, e->stop_mono_ms);
 	}

@@ -18,7 +18,10 @@
 #include "base/rng.h"
 #include "core/filter.h"
 #include "core/group.h"
+#include "core/mailbox.h"
 #include "core/msg.h"
+#include "core/run.h"
+#include "core/runanswer.h"
 #include "core/schedule.h"
 #include "core/user.h"
 #include "store/store.h"
@@ -384,6 +387,76 @@ struct schedule_op {
 };
 
 void engine_schedule_change(struct engine *e, struct schedule_op *op);
+
+/* ---- workflow runs ---------------------------------------------------------------------------------- */
+
+/* A message that the API has made for a run: the start of one, a step, a call. */
+struct run_item {
+	struct runask ask;
+	struct msg
+		msg; /* as options_parse has left it; with the payload, the step or the call's body */
+	bool rest;   /* the server itself starts the run: no SDK has asked for it */
+	const struct runanswer_invoke
+		*invoke; /* RUNASK_INVOKE; msg.body is then the child's payload */
+	/* results */
+	struct msg_id id; /* of the message, or of the one that it duplicates */
+	bool duplicate;
+};
+
+/* What goes to one run in one step, in order: all of it or nothing. A start (RUNASK_START, _AGAIN, _INVOKE) is
+ * alone. */
+struct run_publish {
+	struct account *account;
+	struct run_item *item;
+	size_t n;
+	struct problem problem; /* 400 when the run is over; 412 for limits */
+	int64_t created_ms;     /* result: of the run */
+	void (*done)(struct run_publish *op);
+	void *arg;
+};
+
+void engine_run_publish(struct engine *e, struct run_publish *op);
+
+struct run_finish {
+	struct account *account;
+	struct run_ref run;
+	bool cancel;            /* else the run has succeeded */
+	struct str result;      /* of success */
+	struct problem problem; /* 404 when there never was such a run */
+	bool ended;             /* result: by this; false when it was over before */
+	void (*done)(struct run_finish *op);
+	void *arg;
+};
+
+void engine_run_finish(struct engine *e, struct run_finish *op);
+
+struct run_cancel {
+	struct account *account;
+	const struct str *ids; /* these, when ids_n > 0; else those that `matches` says yes to */
+	size_t ids_n;
+	bool (*matches)(struct run_cancel *op, struct str id, const struct run *r);
+	int64_t max; /* most runs to cancel; 0 = all */
+	struct problem problem;
+	int64_t cancelled; /* result */
+	void (*done)(struct run_cancel *op);
+	void *arg;
+	void *priv;
+};
+
+void engine_run_cancel(struct engine *e, struct run_cancel *op);
+
+/* The history of an open run. */
+struct run_history {
+	struct account *account;
+	struct str id;
+	struct problem problem; /* 404 when it is not open */
+	struct buf body; /* result: the JSON array; the caller's to free, also with a problem */
+	void (*done)(struct run_history *op);
+	void *arg;
+	void *priv;
+};
+
+void engine_run_history(struct engine *e, struct run_history *op);
 
 /* ---- the log ---------------------------------------------------------------------------------------- */
 
