@@ -12,6 +12,15 @@
 	X(POST, "/v2/enqueue/{queue}/{destination...}", h_publish_enqueue, WRITE, MESSAGE,       \
 	  "publish a message through a queue")                                                   \
 	X(POST, "/v2/batch", h_batch, WRITE, BATCH, "publish several messages")                  \
+	X(POST, "/v2/trigger/{destination...}", h_workflow_trigger, WRITE, MESSAGE,              \
+	  "start a workflow run")                                                                \
+	X(POST, "/v2/batch/trigger", h_workflow_trigger_batch, WRITE, BATCH, "start several")    \
+	X(GET, "/v2/workflows/runs/{id}", h_workflow_history, READ, SMALL,                       \
+	  "the history of an open run")                                                          \
+	X(DELETE, "/v2/workflows/runs/{id}", h_workflow_end, WRITE, MESSAGE,                     \
+	  "finish or cancel a run")                                                              \
+	X(DELETE, "/v2/workflows/runs", h_workflow_cancel, WRITE, SMALL,                         \
+	  "cancel runs by ids or filter")                                                        \
 	X(GET, "/v2/messages/{id}", h_messages_get, READ, SMALL, "one message")                  \
 	X(DELETE, "/v2/messages/{id}", h_messages_cancel_one, WRITE, SMALL, "cancel a message")  \
 	X(DELETE, "/v2/messages", h_messages_cancel, WRITE, SMALL, "cancel by ids or filter")    \

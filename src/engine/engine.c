@@ -93,6 +93,11 @@ void engine_answered(struct engine *e)
 	engine_look(e);
 }
 
+uint64_t engine_random(struct engine *e)
+{
+	return rng_u64(&e->rng);
+}
+
 void engine_expect(struct engine *e, int64_t due_ms)
 {
 	if (due_ms < e->claim_at_ms)

@@ -463,6 +463,9 @@ void engine_run_history(struct engine *e, struct run_history *op);
 /* Outbox position that covers everything answered so far: a log query that waits for it sees it. */
 uint64_t engine_outbox_last(const struct engine *e);
 
+/* A random number for an id; not secret. */
+uint64_t engine_random(struct engine *e);
+
 /* ---- numbers ---------------------------------------------------------------------------------------- */
 
 struct engine_stats {
