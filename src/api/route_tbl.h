@@ -21,6 +21,20 @@
 	  "finish or cancel a run")                                                              \
 	X(DELETE, "/v2/workflows/runs", h_workflow_cancel, WRITE, SMALL,                         \
 	  "cancel runs by ids or filter")                                                        \
+	X(POST, "/v2/wait/{event...}", h_workflow_wait, WRITE, SMALL, "a step waits for it")     \
+	X(POST, "/v2/notify/{event...}", h_workflow_notify, WRITE, MESSAGE,                      \
+	  "tell all who wait for it, or one run")                                                \
+	X(GET, "/v2/waiters/{event...}", h_workflow_waiters, READ, SMALL, "who waits for it")    \
+	X(POST, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,      \
+	  "a webhook that a run waits for")                                                      \
+	X(GET, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,       \
+	  "the same")                                                                            \
+	X(PUT, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,       \
+	  "the same")                                                                            \
+	X(PATCH, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,     \
+	  "the same")                                                                            \
+	X(DELETE, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,    \
+	  "the same")                                                                            \
 	X(GET, "/v2/messages/{id}", h_messages_get, READ, SMALL, "one message")                  \
 	X(DELETE, "/v2/messages/{id}", h_messages_cancel_one, WRITE, SMALL, "cancel a message")  \
 	X(DELETE, "/v2/messages", h_messages_cancel, WRITE, SMALL, "cancel by ids or filter")    \

@@ -161,6 +161,8 @@ bool runanswer_wait(struct arena *a, const struct runanswer_source *src,
 		return false;
 	w.url = text(v, STR("url"));
 	w.timeout_url = text(v, STR("timeoutUrl"));
+	if (json_get(v, STR("timeout")) != NULL)
+		w.timeout = json_get(v, STR("timeout"))->text;
 	w.is_webhook = str_eq(w.step.type, STR("WaitForWebhook"));
 	now.header = w.header;
 	if (!answer(a, &now, w.url, &w.notified, ret_problem) ||

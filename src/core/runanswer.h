@@ -28,6 +28,7 @@ struct runanswer_wait {
 	struct run_step step;
 	bool is_webhook;
 	int64_t deadline_ms;
+	struct str timeout;                    /* as given */
 	struct str url, timeout_url;           /* timeout_url: empty = url */
 	struct headers header, timeout_header; /* canonical names, for listings */
 	struct runanswer notified, timed_out;

@@ -458,6 +458,54 @@ struct run_history {
 
 void engine_run_history(struct engine *e, struct run_history *op);
 
+/* ---- events that runs wait for ---------------------------------------------------------------------- */
+
+struct run_wait {
+	struct account *account;
+	struct str event;
+	const struct runanswer_wait *wait;
+	struct problem problem; /* 400 when the run is over */
+	void (*done)(struct run_wait *op);
+	void *arg;
+};
+
+/* A step waits, unless it does so already, or has an answer, or a notification was kept for it. */
+void engine_run_wait(struct engine *e, struct run_wait *op);
+
+/* A wait that was found, or notified. */
+struct run_waiter {
+	struct str run;
+	int64_t created_ms;
+	struct mailbox_wait wait;
+	struct msg_id id; /* NOTIFY: of the message that takes the event to the endpoint */
+	bool duplicate;   /* NOTIFY: the step had an answer already */
+};
+
+enum run_event_what {
+	RUN_EVENT_LIST,   /* who waits */
+	RUN_EVENT_NOTIFY, /* tells all who wait */
+	RUN_EVENT_KEEP,   /* tells the waits of one run, or keeps it for the first that will come */
+};
+
+struct run_event {
+	struct account *account;
+	enum run_event_what what;
+	bool is_webhook; /* for waits of that kind, the first one only */
+	struct str event;
+	struct str run;   /* KEEP: id of the run */
+	struct str bytes; /* data of the event */
+	struct problem problem; /* KEEP: 404 when there is no such run, 400 when it is over */
+	/* results, in `arena`, which the caller initialises and ends */
+	struct arena arena;
+	struct run_waiter *found;
+	size_t n;
+	void (*done)(struct run_event *op);
+	void *arg;
+	void *priv;
+};
+
+void engine_run_event(struct engine *e, struct run_event *op);
+
 /* ---- the log ---------------------------------------------------------------------------------------- */
 
 /* Outbox position that covers everything answered so far: a log query that waits for it sees it. */

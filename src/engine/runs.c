@@ -89,6 +89,11 @@ void runs_end(struct work *w, const struct runs_end *end)
 		   });
 }
 
+struct str runs_step_key(struct work *w, int64_t step_id)
+{
+	return arena_fmt(&w->arena, "step:%lld", (long long)step_id);
+}
+
 struct move *runs_put_answer(struct work *w, const struct runs_answer *answer)
 {
 	struct move *move;
@@ -100,7 +105,7 @@ struct move *runs_put_answer(struct work *w, const struct runs_answer *answer)
 	move = work_put_entry(w, &m, answer->body);
 	move->put.run_if_open = true;
 	move->put.run_entries_max = move->put.run_bytes_max = 0;
-	move->put.run_key = arena_fmt(&w->arena, "step:%lld", (long long)answer->step->id);
+	move->put.run_key = runs_step_key(w, answer->step->id);
 	return move;
 }
 

@@ -42,6 +42,9 @@ struct runs_answer {
 };
 struct move *runs_put_answer(struct work *w, const struct runs_answer *answer);
 
+/* The run's key under which the answer to a step is put. */
+struct str runs_step_key(struct work *w, int64_t step_id);
+
 /* The message that will take such an answer to the endpoint, as a record without body. */
 struct str runs_answer_record(struct work *w, const struct msg *m);
 

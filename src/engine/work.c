@@ -96,7 +96,9 @@ static void was_read(struct store_req *req)
 		return;
 	}
 	w->open = s->run_found.found && s->run_found.open;
-	if (s->run_found.found && !run_decode(&w->arena, s->run_found.record, &w->run)) {
+	/* It outlives the next reading. */
+	if (s->run_found.found &&
+	    !run_decode(&w->arena, arena_str(&w->arena, s->run_found.record), &w->run)) {
 		log_error("runs", "the record of run %.*s is broken", STR_FMT(w->ref.name));
 		w->open = false;
 	}
@@ -129,6 +131,43 @@ void work_read(struct work *w, const struct run_ref *ref, bool first)
 void work_read_key(struct work *w, const struct run_ref *ref, struct str key)
 {
 	start_read(w, ref, 0, key);
+}
+
+static void doc_was_read(struct store_req *req)
+{
+	struct work *w = req->arg;
+	const struct scan *s = &w->scan;
+
+	engine_answered(w->engine);
+	if (req->result == STORE_UNKNOWN || (req->result != STORE_APPLIED && w->must)) {
+		again_later(w);
+		return;
+	}
+	w->reading = false;
+	if (req->result != STORE_APPLIED) {
+		w->step.req.result = STORE_UNAVAILABLE;
+		w->done(w);
+		return;
+	}
+	w->doc_version = s->rows > 0 ? s->row[0].version : 0;
+	w->doc_value = s->rows > 0 ? arena_str(&w->arena, s->row[0].record) : STR_NULL;
+	w->read(w);
+}
+
+void work_read_doc(struct work *w, enum doc_kind kind, struct str name)
+{
+	w->doc_kind = kind;
+	w->doc_name = name;
+	arena_done(&w->scan.arena);
+	scan_init(&w->scan, SCAN_DOCS, doc_was_read, w);
+	arena_init(&w->scan.arena);
+	w->scan.doc = kind;
+	w->scan.user = str_c(w->account->id);
+	w->scan.name = name;
+	w->scan.exact = true;
+	w->scan.max = 1;
+	w->scan.bytes_max = SIZE_MAX;
+	submit_scan(w);
 }
 
 struct str work_first(const struct work *w)
@@ -183,6 +222,26 @@ struct move *work_put_entry(struct work *w, const struct msg *m, struct str body
 	return move;
 }
 
+struct move *work_write_doc(struct work *w, struct str value, int64_t due_ms)
+{
+	struct move *move = work_move(w, value.n > 0 ? MOVE_DOC_PUT : MOVE_DOC_REMOVE);
+
+	if (value.n == 0) {
+		move->doc_remove.doc = w->doc_kind;
+		move->doc_remove.user = str_c(w->account->id);
+		move->doc_remove.name = w->doc_name;
+		move->doc_remove.version = w->doc_version;
+		return move;
+	}
+	move->doc_put.doc = w->doc_kind;
+	move->doc_put.user = str_c(w->account->id);
+	move->doc_put.name = w->doc_name;
+	move->doc_put.value = value;
+	move->doc_put.version = w->doc_version;
+	move->doc_put.due_ms = due_ms;
+	return move;
+}
+
 void work_event(struct work *w, struct move *move, const struct event *ev)
 {
 	struct event event = *ev;
@@ -224,6 +283,8 @@ static void was_done(struct store_req *req)
 	if (req->result == STORE_APPLIED) {
 		e->claim_wanted = true;
 		for (size_t i = 0; i < w->moves; i++) {
+			if (w->move[i].kind == MOVE_DOC_PUT && w->move[i].doc_put.due_ms > 0)
+				engine_expect(e, w->move[i].doc_put.due_ms);
 			if (w->move[i].kind != MOVE_PUT || w->move[i].put.skipped != PUT_DONE)
 				continue;
 			e->stats.published++;

@@ -24,6 +24,10 @@ struct work {
 	struct run_ref ref;
 	struct scan scan;
 	struct run run;
+	/* The document as it was read. */
+	enum doc_kind doc_kind;
+	struct str doc_name, doc_value;
+	int64_t doc_version;         /* 0 = it is not there */
 	bool open;                   /* it is there, and not over */
 	struct msg_id invoker_first; /* of an invocation: first message of the run that invokes */
 	bool must;                   /* is asked again, too, when the store is not available */
@@ -49,6 +53,8 @@ void work_free(struct work *w);
 void work_read(struct work *w, const struct run_ref *ref, bool first);
 /* The same, and tells whether a key of the run is taken. */
 void work_read_key(struct work *w, const struct run_ref *ref, struct str key);
+/* Reads a document of the user; then calls w->read. */
+void work_read_doc(struct work *w, enum doc_kind kind, struct str name);
 /* The bytes of the first entry, once read. */
 struct str work_first(const struct work *w);
 
@@ -59,6 +65,8 @@ struct move *work_move(struct work *w, enum move_kind kind);
 struct move *work_put(struct work *w, const struct msg *m);
 /* The same, as an entry of a run. */
 struct move *work_put_entry(struct work *w, const struct msg *m, struct str body);
+/* Changes the document that was read: to `value`, or removes it when that is empty. */
+struct move *work_write_doc(struct work *w, struct str value, int64_t due_ms);
 /* The event of the run as a whole. */
 void work_event(struct work *w, struct move *move, const struct event *ev);
 
