@@ -35,6 +35,24 @@
 	  "the same")                                                                            \
 	X(DELETE, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,    \
 	  "the same")                                                                            \
+	X(GET, "/v2/workflows/dlq", h_workflow_dlq_list, READ, SMALL, "list the failed runs")    \
+	X(GET, "/v2/workflows/dlq/{id}", h_workflow_dlq_get, READ, SMALL, "one failed run")      \
+	X(DELETE, "/v2/workflows/dlq/{id}", h_workflow_dlq_delete_one, WRITE, SMALL,             \
+	  "delete a failed run")                                                                 \
+	X(DELETE, "/v2/workflows/dlq", h_workflow_dlq_delete, WRITE, SMALL,                      \
+	  "delete by ids or filter")                                                             \
+	X(POST, "/v2/workflows/dlq/resume", h_workflow_dlq_resume, WRITE, SMALL,                 \
+	  "go on with failed runs")                                                              \
+	X(POST, "/v2/workflows/dlq/resume/{id}", h_workflow_dlq_resume_one, WRITE, SMALL,        \
+	  "go on with one")                                                                      \
+	X(POST, "/v2/workflows/dlq/restart", h_workflow_dlq_restart, WRITE, SMALL,               \
+	  "start failed runs again")                                                             \
+	X(POST, "/v2/workflows/dlq/restart/{id}", h_workflow_dlq_restart_one, WRITE, SMALL,      \
+	  "start one again")                                                                     \
+	X(POST, "/v2/workflows/dlq/callback/{id}", h_workflow_dlq_callback, WRITE, SMALL,        \
+	  "send its failure callback again")                                                     \
+	X(DELETE, "/v2/workflows/dlq/callback/{id}", h_workflow_dlq_callback_cancel, WRITE,      \
+	  SMALL, "cancel its failure callback")                                                  \
 	X(GET, "/v2/messages/{id}", h_messages_get, READ, SMALL, "one message")                  \
 	X(DELETE, "/v2/messages/{id}", h_messages_cancel_one, WRITE, SMALL, "cancel a message")  \
 	X(DELETE, "/v2/messages", h_messages_cancel, WRITE, SMALL, "cancel by ids or filter")    \

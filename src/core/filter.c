@@ -64,6 +64,7 @@ static const struct param params[] = {
 	{ { "order", 5 }, DLQ | LOGS, TARGET_ORDER, COMMAS_KEEP },
 	{ { "async", 5 }, CANCEL, TARGET_ASYNC, COMMAS_KEEP },
 	{ { "api", 3 }, DLQ | LOGS, TARGET_NOTHING, COMMAS_KEEP },
+	{ { "source", 6 }, DLQ, TARGET_NOTHING, COMMAS_KEEP },
 	{ { "groupBy", 7 }, LOGS, TARGET_NOTHING, COMMAS_KEEP },
 };
 
@@ -443,6 +444,9 @@ static bool match_fields(const struct filter *f, const struct msg *m)
 {
 	const struct filter_values *v = f->field;
 
+	/* Messages of workflow runs have lists of their own. */
+	if (m->run.n)
+		return false;
 	return any_id(&v[FILTER_MESSAGE_ID], m->id) && any(&v[FILTER_URL], m->url) &&
 	       any(&v[FILTER_TOPIC], m->topic) && any(&v[FILTER_QUEUE], m->queue) &&
 	       any(&v[FILTER_SCHEDULE], m->schedule_id) &&

@@ -26,6 +26,8 @@ enum run_tag {
 	RUN_TAG_REPORT_SEQ,
 	RUN_TAG_REPORT_NONCE,
 	RUN_TAG_REPORT_OUTCOME,
+	RUN_TAG_CONTENT_TYPE,
+	RUN_TAGS,
 };
 
 #define UPSTASH STR("Upstash-")
@@ -48,6 +50,8 @@ static struct str *text_field(struct run *r, uint8_t tag)
 		return &r->invoker.message;
 	case RUN_TAG_REPORT_OUTCOME:
 		return &r->report_outcome;
+	case RUN_TAG_CONTENT_TYPE:
+		return &r->content_type;
 	default:
 		return NULL;
 	}
@@ -100,7 +104,7 @@ void run_encode(struct buf *out, const struct run *r)
 	};
 	struct buf msg;
 
-	for (uint8_t tag = 1; tag <= RUN_TAG_REPORT_OUTCOME; tag++) {
+	for (uint8_t tag = 1; tag < RUN_TAGS; tag++) {
 		const struct str *text = text_field(&copy, tag);
 		const int64_t *number = number_field(&copy, &n, tag);
 
@@ -352,6 +356,7 @@ struct run run_new(struct arena *a, const struct runask *ask, const struct msg *
 	struct run r = {
 		.created_ms = m->created_ms,
 		.features = ask->features,
+		.content_type = headers_get(&m->header, STR("Content-Type")),
 		.trigger = *m,
 	};
 
@@ -371,6 +376,23 @@ void run_renew(struct arena *a, struct run *r, const struct runask *ask, const s
 	r->trigger.header = kept_headers(a, &m->header);
 	if (m->labels.n > 0)
 		r->trigger.labels = m->labels;
+}
+
+struct msg run_again(struct arena *a, const struct run *r, int64_t now_ms)
+{
+	struct msg m = r->trigger;
+	struct headers h = { arena_array(a, struct header, m.header.n + 1), 0 };
+
+	if (r->content_type.n > 0)
+		h.v[h.n++] = (struct header){ STR("Content-Type"), r->content_type };
+	for (size_t i = 0; i < m.header.n; i++)
+		h.v[h.n++] = m.header.v[i];
+	m.header = h;
+	m.id = (struct msg_id){ 0 };
+	m.created_ms = m.not_before_ms = now_ms;
+	m.run = STR_NULL;
+	m.run_created_ms = m.run_role = 0;
+	return m;
 }
 
 const char *run_detect(const struct msg *m, const struct outcome *o)

@@ -56,6 +56,7 @@ struct run {
 	uint32_t features;   /* enum runask_feature */
 	struct msg_id first; /* of the first message */
 	struct msg trigger; /* the first message without its body; header: what is forwarded always */
+	struct str content_type; /* of the first message */
 	struct run_invoker invoker;
 	/* Of a run that has failed. */
 	enum run_report report;
@@ -70,6 +71,9 @@ must_use bool run_decode(struct arena *a, struct str record, struct run *ret_run
 
 /* The record of a run that begins with this message, which options_parse has made; `first` is left zero. */
 struct run run_new(struct arena *a, const struct runask *ask, const struct msg *m);
+/* The beginning of a run that starts again from where this one did, or goes on from where it has failed: its
+ * first message as options_parse would have left it, without its body. */
+struct msg run_again(struct arena *a, const struct run *r, int64_t now_ms);
 /* What a second beginning (RUNASK_AGAIN) changes in it. */
 void run_renew(struct arena *a, struct run *r, const struct runask *ask, const struct msg *m);
 

@@ -458,6 +458,53 @@ struct run_history {
 
 void engine_run_history(struct engine *e, struct run_history *op);
 
+/* Dead letters of runs that have failed. The plain operations (engine_dlq) do not see them. */
+enum run_dlq_what {
+	RUN_DLQ_LIST,
+	RUN_DLQ_DELETE,
+	RUN_DLQ_RESTART,       /* a new run from the beginning; the entry goes */
+	RUN_DLQ_RESUME,        /* a new run that goes on from the failure; the entry goes */
+	RUN_DLQ_REPORT,        /* the failure callback again, which has failed */
+	RUN_DLQ_REPORT_CANCEL, /* the failure callback, which is in progress */
+};
+
+struct run_dead {
+	struct dlq_id id;
+	struct msg msg;         /* that has failed */
+	struct outcome outcome; /* of its last attempt */
+	struct run run;
+	struct str payload; /* what the run was started with; STR_NULL when it is not kept */
+	/* RESTART, RESUME: the new run; REPORT: this one */
+	struct str run_id;
+	int64_t created_ms;
+};
+
+struct run_dlq {
+	struct account *account;
+	enum run_dlq_what what;
+	const struct dlq_id *ids; /* these, when ids_n > 0; else what `matches` says yes to */
+	size_t ids_n;
+	bool (*matches)(struct run_dlq *op, const struct run_dead *dead);
+	int64_t max; /* entries listed or acted upon */
+	bool has_after;
+	struct dlq_id after;
+	/* RESTART, RESUME: changes settings of the run; may be NULL. False with problem stops it all. */
+	bool (*override)(struct run_dlq *op, struct arena *a, struct msg *trigger,
+			 struct problem *ret_problem);
+	struct problem problem; /* REPORT: 400 when its state does not allow it */
+	/* results, in `arena`, which the caller initialises and ends */
+	struct arena arena;
+	struct run_dead *found;
+	size_t n;
+	bool more; /* entries are left after the last one */
+	struct dlq_id last;
+	void (*done)(struct run_dlq *op);
+	void *arg;
+	void *priv;
+};
+
+void engine_run_dlq(struct engine *e, struct run_dlq *op);
+
 /* ---- events that runs wait for ---------------------------------------------------------------------- */
 
 struct run_wait {
@@ -492,8 +539,8 @@ struct run_event {
 	enum run_event_what what;
 	bool is_webhook; /* for waits of that kind, the first one only */
 	struct str event;
-	struct str run;   /* KEEP: id of the run */
-	struct str bytes; /* data of the event */
+	struct str run;         /* KEEP: id of the run */
+	struct str bytes;       /* data of the event */
 	struct problem problem; /* KEEP: 404 when there is no such run, 400 when it is over */
 	/* results, in `arena`, which the caller initialises and ends */
 	struct arena arena;

@@ -43,6 +43,7 @@ struct work {
 	void (*build)(struct work *w);
 	void (*done)(struct work *w); /* applied, refused or not available: w->step.req.result */
 	void *arg;
+	void *priv; /* the owner's, in `arena` */
 };
 
 must_use struct work *work_new(struct engine *e, struct account *a, void *arg);
