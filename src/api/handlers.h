@@ -18,6 +18,8 @@ void h_workflow_wait(struct call *c);
 void h_workflow_notify(struct call *c);
 void h_workflow_waiters(struct call *c);
 void h_workflow_hook(struct call *c);
+void h_workflow_logs(struct call *c);
+void h_workflow_events(struct call *c);
 void h_workflow_dlq_list(struct call *c);
 void h_workflow_dlq_get(struct call *c);
 void h_workflow_dlq_delete_one(struct call *c);

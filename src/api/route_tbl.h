@@ -35,6 +35,9 @@
 	  "the same")                                                                            \
 	X(DELETE, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,    \
 	  "the same")                                                                            \
+	X(GET, "/v2/workflows/logs", h_workflow_logs, READ, SMALL, "workflow runs, step by step") \
+	X(GET, "/v2/workflows/events", h_workflow_events, READ, SMALL,                           \
+	  "the same, or their log entries")                                                      \
 	X(GET, "/v2/workflows/dlq", h_workflow_dlq_list, READ, SMALL, "list the failed runs")    \
 	X(GET, "/v2/workflows/dlq/{id}", h_workflow_dlq_get, READ, SMALL, "one failed run")      \
 	X(DELETE, "/v2/workflows/dlq/{id}", h_workflow_dlq_delete_one, WRITE, SMALL,             \

@@ -276,7 +276,7 @@ static void build_resume(struct work *w)
 	struct walk *x = w->arg;
 	const struct seen *v = (const struct seen *)x->seen.p;
 	size_t n = x->seen.n / sizeof(*v), puts = 0, at;
-	struct move *start;
+	struct move *start, *put;
 
 	remove_entry(w);
 	start = start_run(w);
@@ -285,12 +285,12 @@ static void build_resume(struct work *w)
 	for (size_t i = 0; i < n; i++) {
 		if (v[i].target == 0 || is_done(x, v[i].target))
 			continue;
-		deliver_again(w, v[i].seq);
-		puts++;
+		put = deliver_again(w, v[i].seq);
+		if (puts++ == 0)
+			w->run.first = put->put.msg->id;
 	}
 	if (puts == 0)
-		deliver_again(w, v[n - 1].seq);
-	w->run.first = x->dead.run.first;
+		w->run.first = deliver_again(w, v[n - 1].seq)->put.msg->id;
 	w->move[at].run_start.record = runs_record(w);
 }
 

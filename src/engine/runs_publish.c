@@ -210,6 +210,29 @@ static struct str invoke_name(struct work *w)
 			 (long long)op->item[0].invoke->step.id);
 }
 
+/* What the child's own log shows of who has invoked it. */
+static struct str invoker_json(struct work *w)
+{
+	const struct run_invoker *in = &w->run.invoker;
+	struct json_out j;
+	struct str text;
+	struct buf b;
+
+	buf_init(&b, SIZE_MAX / 4);
+	j = json_out(&b);
+	json_open(&j, '{');
+	json_key(&j, STR("invoker"));
+	json_open(&j, '{');
+	json_kstr(&j, STR("workflowRunId"), in->run);
+	json_kstr(&j, STR("workflowUrl"), in->url);
+	json_kint(&j, STR("workflowRunCreatedAt"), in->created_ms);
+	json_close(&j, '}');
+	json_close(&j, '}');
+	text = arena_str(&w->arena, buf_str(&b));
+	buf_done(&b);
+	return text;
+}
+
 /* The document says, for the parent's life, that the step has invoked. */
 static void build_invoke(struct work *w)
 {
@@ -230,6 +253,9 @@ static void build_invoke(struct work *w)
 	ev.id = w->invoker_first;
 	ev.response_body = step_json(w, &op->item[0]);
 	work_event(w, doc, &ev);
+	ev.id = w->run.first;
+	ev.response_body = invoker_json(w);
+	work_event(w, &w->move[1], &ev);
 }
 
 /* The step has invoked before: it is told by the first message of what it invoked then. */

@@ -1,6 +1,7 @@
 // Runs that have failed: listed, resumed, restarted, deleted, and their failure callbacks.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { WorkflowNonRetryableError } from "@upstash/workflow";
 import { Server, TOKEN, until } from "./lib.mjs";
 import { App } from "./workflow_app.mjs";
 
@@ -65,7 +66,7 @@ test("resume: what was done stays done, also beside a branch that failed", async
 				if (broken) throw new Error("broken");
 				return "mended";
 			}),
-			context.waitForEvent("wait", "resume-event", "1h"),
+			context.waitForEvent("wait", "resume-event", { timeout: "1h" }),
 		]);
 		done("/resume", { first, good, bad, wait: wait.eventData, payload: context.requestPayload, label: context.label });
 	});
@@ -135,7 +136,7 @@ test("a failure callback in progress can be cancelled", async () => {
 	app.route("/never", async () => new Response("no", { status: 500 }));
 	app.workflow("/report-cancel", async (context) => {
 		await context.run("fails", () => {
-			throw new Error("no");
+			throw new WorkflowNonRetryableError("no");
 		});
 	});
 	const id = await app.trigger("/report-cancel", { failureUrl: `${app.url}/never`, retries: 1, retryDelay: "600000" });
