@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "core/run.h"
+#include "core/user.h"
 
 /* A publish that is yet to come. */
 struct runanswer {
