@@ -122,8 +122,12 @@ static void acted(struct work *w)
 	struct run_dlq *op = x->op;
 	const struct step *s = &w->step;
 
-	/* One that went meanwhile is passed over. */
-	if (s->req.result == STORE_APPLIED)
+	bool was_ours = w->asked_again && s->req.result == STORE_REFUSED && s->refused_move == 0 &&
+			s->refusal == REFUSAL_NOT_FOUND;
+
+	/* One that went meanwhile is passed over, unless it went by this: refused because the lost answer was
+	 * a yes. */
+	if (s->req.result == STORE_APPLIED || was_ours)
 		found_add(x);
 	else if (s->req.result != STORE_REFUSED)
 		work_problem(w, &op->problem);

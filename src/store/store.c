@@ -146,9 +146,8 @@ const char *store_result_name(enum store_result r)
 
 const char *refusal_name(enum refusal r)
 {
-	static const char *const name[] = { "none",    "not found", "duplicate", "lease",
-					    "version", "limit",     "id",        "quota",
-					    "run over" };
+	static const char *const name[] = { "none",  "not found", "duplicate", "lease",   "version",
+					    "limit", "id",        "quota",     "run over" };
 
 	check((size_t)r < countof(name));
 	return name[r];

@@ -28,23 +28,23 @@ static struct msg parse(struct arena *a, const char *lines, struct runask *ask)
 	return m;
 }
 
-#define TRIGGER                                                              \
-	"upstash-workflow-init: true\n"                                      \
-	"upstash-workflow-runid: wfr_1\n"                                    \
-	"upstash-feature-set: LazyFetch,InitialBody,WF_TriggerOnConfig,X\n"  \
-	"upstash-forward-upstash-workflow-sdk-version: 1\n"                  \
-	"upstash-forward-authorization: Bearer user\n"                       \
-	"upstash-forward-x-two: a\n"                                         \
-	"upstash-forward-upstash-label: l\n"                                 \
-	"upstash-label: l,m\n"                                               \
-	"content-type: text/plain\n"                                         \
-	"upstash-retries: 7\n"                                               \
-	"upstash-retry-delay: 1000\n"                                        \
-	"upstash-timeout: 10s\n"                                             \
-	"upstash-flow-control-key: k\n"                                      \
-	"upstash-flow-control-value: parallelism=2, rate=5, period=1m\n"     \
-	"upstash-failure-callback: http://app/failed\n"                      \
-	"upstash-failure-callback-retries: 2\n"                              \
+#define TRIGGER                                                             \
+	"upstash-workflow-init: true\n"                                     \
+	"upstash-workflow-runid: wfr_1\n"                                   \
+	"upstash-feature-set: LazyFetch,InitialBody,WF_TriggerOnConfig,X\n" \
+	"upstash-forward-upstash-workflow-sdk-version: 1\n"                 \
+	"upstash-forward-authorization: Bearer user\n"                      \
+	"upstash-forward-x-two: a\n"                                        \
+	"upstash-forward-upstash-label: l\n"                                \
+	"upstash-label: l,m\n"                                              \
+	"content-type: text/plain\n"                                        \
+	"upstash-retries: 7\n"                                              \
+	"upstash-retry-delay: 1000\n"                                       \
+	"upstash-timeout: 10s\n"                                            \
+	"upstash-flow-control-key: k\n"                                     \
+	"upstash-flow-control-value: parallelism=2, rate=5, period=1m\n"    \
+	"upstash-failure-callback: http://app/failed\n"                     \
+	"upstash-failure-callback-retries: 2\n"                             \
 	"upstash-failure-callback-forward-x-two: b\n"
 #define STEP                                                \
 	"upstash-workflow-init: false\n"                    \
@@ -69,8 +69,7 @@ TEST(keeps_what_the_trigger_gave_but_what_is_of_one_message)
 	arena_init(&a);
 	r = make(&a);
 	T_EQ_INT(r.created_ms, 1000);
-	T_EQ_INT(r.features,
-		 RUNASK_LAZY_FETCH | RUNASK_INITIAL_BODY | RUNASK_TRIGGER_CONFIG);
+	T_EQ_INT(r.features, RUNASK_LAZY_FETCH | RUNASK_INITIAL_BODY | RUNASK_TRIGGER_CONFIG);
 	T_EQ_STR(kit_lines(&a, &r.trigger.header), "Authorization: Bearer user\nX-Two: a\n");
 	T_EQ_STR(r.content_type, "text/plain");
 	T_EQ_STR(r.trigger.body, "");
@@ -422,11 +421,10 @@ TEST_EACH(headers_say_what_a_message_is_to_a_run, asks)
 
 TEST(features_come_in_one_list_or_several)
 {
-	struct headers h = HEADERS(H("Upstash-Workflow-Runid", "a"),
-				   H("Upstash-Feature-Set", "LazyFetch"),
-				   H("upstash-feature-set", " InitialBody , wf_nodelete,New"),
-				   H("Upstash-Workflow-CreatedAt", "17"),
-				   H("Upstash-Timeout", "1s"));
+	struct headers h =
+		HEADERS(H("Upstash-Workflow-Runid", "a"), H("Upstash-Feature-Set", "LazyFetch"),
+			H("upstash-feature-set", " InitialBody , wf_nodelete,New"),
+			H("Upstash-Workflow-CreatedAt", "17"), H("Upstash-Timeout", "1s"));
 	struct problem p = { 0 };
 	struct runask ask;
 

@@ -86,7 +86,8 @@ static const struct parsed {
 	int64_t id, target;
 } parsed[] = {
 	{ "{\"stepId\":1,\"stepName\":\"s\",\"stepType\":\"Run\",\"concurrent\":1}", true, 1, 0 },
-	{ "{\"stepId\":0,\"stepType\":\"SleepFor\",\"targetStep\":4,\"concurrent\":2}", true, 0, 4 },
+	{ "{\"stepId\":0,\"stepType\":\"SleepFor\",\"targetStep\":4,\"concurrent\":2}", true, 0,
+	  4 },
 	{ "{\"stepId\":2,\"stepType\":\"Run\",\"targetStep\":null,\"out\":null}", true, 2, 0 },
 	{ "{\"stepId\":-1,\"stepType\":\"Run\"}", false, 0, 0 },
 	{ "{\"stepId\":1}", false, 0, 0 },
@@ -111,7 +112,8 @@ TEST_EACH(entries_are_parsed_as_far_as_they_are_steps, parsed)
 
 /* ---- requests of steps that wait ------------------------------------------------------------- */
 
-#define STEP_JSON "\"step\":{\"stepId\":3,\"stepName\":\"w\",\"stepType\":\"Wait\",\"concurrent\":1}"
+#define STEP_JSON \
+	"\"step\":{\"stepId\":3,\"stepName\":\"w\",\"stepType\":\"Wait\",\"concurrent\":1}"
 
 static const struct plan plan = { .timeout_max_s = 900, .delay_max_s = 7 * 86400 };
 
@@ -141,8 +143,7 @@ static const struct wait {
 	{ "{\"url\":\"nowhere\",\"timeout\":\"2s\"," STEP_JSON "}", 400, 0 },
 	{ "{\"url\":\"http://a/w\",\"timeout\":\"2s\"}", 400, 0 },
 	{ "{\"url\":\"http://a/w\",\"timeoutHeaders\":[]," STEP_JSON "}", 400, 0 },
-	{ "{\"url\":\"http://a/w\",\"timeoutHeaders\":{\"Upstash-Retries\":[\"x\"]}," STEP_JSON
-	  "}",
+	{ "{\"url\":\"http://a/w\",\"timeoutHeaders\":{\"Upstash-Retries\":[\"x\"]}," STEP_JSON "}",
 	  400, 0 },
 	{ "[1]", 400, 0 },
 	{ "", 400, 0 },
@@ -202,9 +203,10 @@ TEST(an_invocation_is_unwrapped)
 	struct arena a;
 
 	arena_init(&a);
-	src = source(&a, "{\"body\":\"pay\\nload\",\"headers\":{\"Upstash-Retries\":[\"5\"],"
-			 "\"Upstash-Workflow-RunId\":[\"wfr_p\"]},\"workflowRunId\":\"wfr_p\","
-			 "\"workflowRunCreatedAt\":77,\"workflowUrl\":\"http://a/p\"," STEP_JSON "}");
+	src = source(&a,
+		     "{\"body\":\"pay\\nload\",\"headers\":{\"Upstash-Retries\":[\"5\"],"
+		     "\"Upstash-Workflow-RunId\":[\"wfr_p\"]},\"workflowRunId\":\"wfr_p\","
+		     "\"workflowRunCreatedAt\":77,\"workflowUrl\":\"http://a/p\"," STEP_JSON "}");
 	T_CHECK(runanswer_invoke(&a, &src, &r, &p));
 	T_EQ_STR(r.body, "pay\nload");
 	T_EQ_STR(r.parent.ask.run, "wfr_p");
