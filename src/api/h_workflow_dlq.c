@@ -352,7 +352,7 @@ void h_workflow_dlq_restart(struct call *c)
 
 /* ---- failure callbacks ----------------------------------------------------------------------- */
 
-void h_workflow_dlq_callback(struct call *c)
+void h_workflow_report(struct call *c)
 {
 	submit_one(dlq_call(c, RUN_DLQ_REPORT, answer_run));
 }
@@ -370,7 +370,7 @@ static void answer_report_cancelled(struct dlq_call *d)
 	call_answer(d->call, 302);
 }
 
-void h_workflow_dlq_callback_cancel(struct call *c)
+void h_workflow_report_stop(struct call *c)
 {
 	submit_one(dlq_call(c, RUN_DLQ_REPORT_CANCEL, answer_report_cancelled));
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/quotas.h"
 #include "api/runitem.h"
 #include "base/check.h"
 #include "base/codec.h"
@@ -39,7 +40,7 @@ static void triggered(struct runitems *r)
 	struct json_out j;
 
 	if (r->problem.status != 0) {
-		call_fail(t->call, &r->problem);
+		quotas_fail(t->call, &r->problem);
 		return;
 	}
 	j = call_json(t->call);

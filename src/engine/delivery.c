@@ -278,6 +278,7 @@ struct move delivery_settle_move(struct delivery *d, const struct outcome *o, st
 		[VERDICT_DEAD] = SETTLE_DEAD,
 	};
 	struct engine *e = d->engine;
+	int64_t kept_s = d->account ? accounts_plan(e, d->account)->dlq_retention_s : 0;
 	struct move move;
 
 	settle_events(scratch(d), &(struct attempt){ &d->msg, d->retried, o, e->now_ms }, v);
@@ -291,6 +292,8 @@ struct move delivery_settle_move(struct delivery *d, const struct outcome *o, st
 			.to = to[v.kind],
 			.due_ms = v.at_ms,
 			.dlq = { e->now_ms, d->msg.id.seq },
+			.dlq_until_ms = kept_s > 0 ? e->now_ms + kept_s * 1000 : 0,
+			.bytes = o->sent_bytes,
 		},
 	};
 	if (v.kind == VERDICT_DEAD) {

@@ -62,6 +62,9 @@ static void put_start(struct work *w, struct run_item *item)
 	start->run_start.name = item->ask.run;
 	start->run_start.created_ms = m.created_ms;
 	put = work_put_entry(w, &m, m.body);
+	/* Once a run has begun, what it does is not kept from going on; nor what it invokes. */
+	if (item->ask.kind == RUNASK_START)
+		usage_limit(w->engine, w->account, put);
 	w->run.first = put->put.msg->id;
 	w->move[at].run_start.record = runs_record(w);
 }
@@ -86,6 +89,7 @@ static void start_done(struct work *w)
 	} else {
 		take_results(w);
 	}
+	usage_notice(w->engine, w->account, &w->move[w->moves - 1]);
 	finish(w);
 }
 

@@ -348,6 +348,8 @@ void work_problem(const struct work *w, struct problem *p)
 			    "quota maxEntriesPerRun exceeded, current limits: %d entries, "
 			    "%d bytes",
 			    LIMIT_RUN_ENTRIES, LIMIT_RUN_BYTES);
+	else if (s->req.result == STORE_REFUSED && s->refusal == REFUSAL_QUOTA)
+		engine_put_problem(p, s, &w->move[s->refused_move]);
 	else
 		engine_store_problem(p, &s->req, s->refusal);
 }

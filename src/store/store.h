@@ -392,7 +392,7 @@ struct scan {
 	uint64_t run_until; /* RUN: entries up to this seq */
 	struct str run_key; /* RUN: is it taken? */
 	bool exact, descending;
-	size_t max;       /* rows, at most 1,000 */
+	size_t max;       /* rows, at most 1,000; SCAN_MESSAGES may give fewer and have more */
 	size_t bytes_max; /* of records; one row is always allowed */
 	/* results, in `arena`, which the caller initialises and ends */
 	struct arena arena;
