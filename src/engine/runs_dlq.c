@@ -275,11 +275,34 @@ static struct move *deliver_again(struct work *w, uint64_t until)
 	return put;
 }
 
+/* What the new run's log says of where its history comes from. */
+static struct str resumed_json(struct work *w)
+{
+	const struct walk *x = w->arg;
+	struct json_out j;
+	struct str text;
+	struct buf b;
+
+	buf_init(&b, SIZE_MAX / 4);
+	j = json_out(&b);
+	json_open(&j, '{');
+	json_key(&j, STR("resumed"));
+	json_open(&j, '{');
+	json_kstr(&j, STR("workflowRunId"), x->dead.msg.run);
+	json_kint(&j, STR("workflowCreatedAt"), x->dead.msg.run_created_ms);
+	json_close(&j, '}');
+	json_close(&j, '}');
+	text = arena_str(&w->arena, buf_str(&b));
+	buf_done(&b);
+	return text;
+}
+
 static void build_resume(struct work *w)
 {
 	struct walk *x = w->arg;
 	const struct seen *v = (const struct seen *)x->seen.p;
 	size_t n = x->seen.n / sizeof(*v), puts = 0, at;
+	struct event ev = { .state = EVENT_RUN_STEP };
 	struct move *start, *put;
 
 	remove_entry(w);
@@ -296,6 +319,9 @@ static void build_resume(struct work *w)
 	if (puts == 0)
 		w->run.first = deliver_again(w, v[n - 1].seq)->put.msg->id;
 	w->move[at].run_start.record = runs_record(w);
+	ev.id = w->run.first;
+	ev.response_body = resumed_json(w);
+	work_event(w, &w->move[at], &ev);
 }
 
 /* ---- the history of a run that is resumed ---------------------------------------------------- */

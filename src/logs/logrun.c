@@ -7,6 +7,7 @@
 
 enum {
 	MESSAGES_MAX = 30 * 1000, /* of one run */
+	RESUMED_MAX = 20,         /* runs that go on from one another */
 	SEGMENTS_MAX = 100 * 1000,
 };
 
@@ -33,23 +34,28 @@ struct str logrun_state_name(enum logrun_state s)
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
-static void load_messages(struct loading *l)
+/* Appends the numbers of a run's messages. */
+static void list_messages(struct loading *l, struct str id, int64_t created_ms, struct buf *seqs)
 {
-	struct logrun *run = l->run;
 	sqlite3_stmt *s = logdb_sql(l->db, LOGDB_RUN_MESSAGES);
-	struct buf seqs;
 
-	buf_init(&seqs, MESSAGES_MAX * sizeof(uint64_t));
-	logdb_bind_blob(s, 1, run->id);
-	logdb_bind_int(s, 2, run->created_ms);
+	logdb_bind_blob(s, 1, id);
+	logdb_bind_int(s, 2, created_ms);
 	while (logdb_row(l->db, s)) {
 		uint64_t seq = (uint64_t)sqlite3_column_int64(s, 0);
 
-		buf_add(&seqs, str_n(&seq, sizeof(seq)));
+		buf_add(seqs, str_n(&seq, sizeof(seq)));
 	}
-	run->msg = arena_array(l->a, struct logrun_msg, seqs.n / sizeof(uint64_t) + 1);
-	for (size_t i = 0; i < seqs.n / sizeof(uint64_t); i++) {
-		uint64_t seq = ((const uint64_t *)seqs.p)[i];
+}
+
+static void load_messages(struct loading *l, const struct buf *seqs)
+{
+	struct logrun *run = l->run;
+	size_t n = seqs->n / sizeof(uint64_t);
+
+	run->msg = arena_array(l->a, struct logrun_msg, n + 1);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t seq = ((const uint64_t *)seqs->p)[i];
 		struct logrun_msg *m = &run->msg[run->msgs];
 
 		if (!logdb_read_message(l->db, l->a, seq, &m->msg))
@@ -58,7 +64,6 @@ static void load_messages(struct loading *l)
 		logdb_read_trail(l->db, seq, &l->trail);
 		run->msgs++;
 	}
-	buf_done(&seqs);
 }
 
 static int compare_int64(const void *x, const void *y)
@@ -152,16 +157,37 @@ static struct logrun_step *step_at(struct loading *l, int64_t id)
 	return &run->step[at];
 }
 
-/* A step that is under way without a message, or who has invoked the run. */
-static void take_waiting(struct loading *l, const struct event *e)
+static bool is_own(const struct logrun *run, const struct msg *m)
+{
+	return m->run_created_ms == run->created_ms && str_eq(m->run, run->id);
+}
+
+static void take_resumed(struct logrun *run, const struct json *resumed)
+{
+	const struct json *id = json_get(resumed, STR("workflowRunId"));
+	const struct json *created = json_get(resumed, STR("workflowCreatedAt"));
+	int64_t ms;
+
+	if (id == NULL || created == NULL || !json_i64(created, &ms))
+		return;
+	run->resumed = id->text;
+	run->resumed_ms = ms;
+}
+
+/* A step that is under way without a message, or who has invoked the run, or what it goes on from. */
+static void take_waiting(struct loading *l, const struct event *e, bool own)
 {
 	char error[96];
 	const struct json *v = json_parse(l->a, e->response_body, error);
 	struct run_step named;
 	struct logrun_step *s;
 
-	if (json_get(v, STR("invoker")) != NULL) {
-		l->run->invoker = json_get(v, STR("invoker"));
+	if (json_get(v, STR("invoker")) != NULL || json_get(v, STR("resumed")) != NULL) {
+		if (own && json_get(v, STR("invoker")) != NULL)
+			l->run->invoker = json_get(v, STR("invoker"));
+		/* The eldest's entries come first. */
+		if (json_get(v, STR("resumed")) != NULL && l->run->resumed.n == 0)
+			take_resumed(l->run, json_get(v, STR("resumed")));
 		return;
 	}
 	if (v == NULL || !runbody_named_step(v, &named))
@@ -192,13 +218,14 @@ static void take_event(struct loading *l, const struct event *e)
 		end_run(run, LOGRUN_SUCCESS, e);
 		break;
 	case EVENT_RUN_FAILED:
-		end_run(run, LOGRUN_FAILED, e);
+		if (is_own(run, &m->msg))
+			end_run(run, LOGRUN_FAILED, e);
 		break;
 	case EVENT_RUN_CANCELED:
 		end_run(run, LOGRUN_CANCELED, e);
 		break;
 	case EVENT_RUN_STEP:
-		take_waiting(l, e);
+		take_waiting(l, e, is_own(run, &m->msg));
 		break;
 	default:
 		add_event(l->a, m, e);
@@ -284,6 +311,19 @@ static bool is_entry(const struct msg *m)
 	return m->run_role == MSG_STEP && m->run_until == 0;
 }
 
+/* A plan that is delivered once more. */
+static void take_again(struct logrun *run, const struct logrun_msg *m)
+{
+	for (size_t i = 0; i < run->steps; i++) {
+		struct logrun_step *s = &run->step[i];
+
+		if (s->plan == NULL || s->plan->msg.id.seq != m->msg.run_until)
+			continue;
+		s->plan = m;
+		s->callback = s->call = NULL;
+	}
+}
+
 static void take_message(struct loading *l, const struct logrun_msg *m)
 {
 	struct logrun *run = l->run;
@@ -294,6 +334,8 @@ static void take_message(struct loading *l, const struct logrun_msg *m)
 			run->init = m;
 		else if (is_entry(&m->msg))
 			take_entry(l, m);
+		else
+			take_again(run, m);
 		break;
 	case MSG_CALL:
 		take_call(l, m);
@@ -302,7 +344,8 @@ static void take_message(struct loading *l, const struct logrun_msg *m)
 		take_callback(l, m);
 		break;
 	case MSG_FAILURE:
-		run->failure = m;
+		if (is_own(run, &m->msg))
+			run->failure = m;
 		break;
 	case MSG_PLAIN:
 		break;
@@ -346,15 +389,48 @@ static void find_next(struct logrun *run)
 	}
 }
 
+/* The run that the messages are of, with those that it goes on from: the eldest first. */
+struct chain {
+	struct str id[RESUMED_MAX];
+	int64_t created_ms[RESUMED_MAX];
+	size_t n;
+};
+
+/* Everything from the messages and entries of the chain. Told in run->resumed: there is one more. */
+static void load(struct loading *l, const struct chain *chain)
+{
+	struct logrun *run = l->run;
+	struct buf seqs;
+
+	*run = (struct logrun){ .id = chain->id[0], .created_ms = chain->created_ms[0] };
+	l->step_cap = 0;
+	buf_reset(&l->trail);
+	buf_init(&seqs, MESSAGES_MAX * sizeof(uint64_t));
+	for (size_t i = chain->n; i > 0; i--)
+		list_messages(l, chain->id[i - 1], chain->created_ms[i - 1], &seqs);
+	load_messages(l, &seqs);
+	buf_done(&seqs);
+	load_entries(l);
+}
+
 bool logrun_load(struct logdb *db, struct arena *a, struct str id, int64_t created_ms,
 		 struct logrun *ret_run)
 {
-	struct logrun run = { .id = arena_str(a, id), .created_ms = created_ms };
+	struct logrun run;
 	struct loading l = { .db = db, .a = a, .run = &run };
+	struct chain chain = { { arena_str(a, id) }, { created_ms }, 1 };
 
 	buf_init(&l.trail, SEGMENTS_MAX * sizeof(int64_t));
-	load_messages(&l);
-	load_entries(&l);
+	load(&l, &chain);
+	while (run.resumed.n > 0 && chain.n < RESUMED_MAX) {
+		struct str eldest = chain.id[chain.n - 1];
+
+		if (str_eq(run.resumed, eldest) && run.resumed_ms == chain.created_ms[chain.n - 1])
+			break;
+		chain.id[chain.n] = run.resumed;
+		chain.created_ms[chain.n++] = run.resumed_ms;
+		load(&l, &chain);
+	}
 	buf_done(&l.trail);
 	for (size_t i = 0; i < run.msgs; i++)
 		take_message(&l, &run.msg[i]);

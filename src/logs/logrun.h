@@ -3,6 +3,9 @@
  * A step shows in up to three places: the plan (of a parallel block), the message or event that says that it
  * is under way (a call, a wait, an invocation), and the entry with its result. They meet in one logrun_step
  * under the step's id.
+ *
+ * A run that was resumed begins with the history of the one that had failed: that one's messages are loaded,
+ * too, without what had become of the run itself.
  */
 #ifndef LOGS_LOGRUN_H
 #define LOGS_LOGRUN_H
@@ -38,7 +41,9 @@ struct logrun {
 	enum logrun_state state;
 	struct str response, dlq_id;
 	const struct json *invoker;
-	const struct logrun_msg *init; /* NULL = the log has lost it, or the run was resumed */
+	struct str resumed; /* id of the run that it goes on from; empty = none */
+	int64_t resumed_ms;
+	const struct logrun_msg *init; /* NULL = the log has lost it */
 	const struct logrun_msg *failure;
 	const struct logrun_msg *next; /* delivers what the next step will be; NULL = nothing does */
 	struct logrun_msg *msg;

@@ -16,6 +16,7 @@
 #include "logs/logs.h"
 #include "net/httpd.h"
 #include "net/loop.h"
+#include "store/fault.h"
 #include "store/sqlite/sqlite_store.h"
 #include "t.h"
 
@@ -268,6 +269,11 @@ struct rig *rig_start(struct rig_settings set)
 	r->bell = loop_bell_new(r->loop, on_bell, r);
 	r->stop = loop_bell_new(r->loop, on_stop, r);
 	open_store(r, loop_wall_ms(r->loop));
+	if (set.lost_ppm > 0) {
+		r->store = fault_wrap(r->store, set.seed);
+		fault_set(r->store, (struct fault_chances){ .lost_ppm = set.lost_ppm / 2,
+							    .done_lost_ppm = set.lost_ppm / 2 });
+	}
 	open_logs(r);
 	open_engine(r, set.plan);
 	r->api = api_new(&(struct api_settings){ .engine = r->engine,

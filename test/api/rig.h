@@ -26,6 +26,8 @@ struct rig;
 struct rig_settings {
 	bool cors;
 	const struct plan *plan;
+	uint32_t lost_ppm; /* store requests whose answer is lost, half of them done; parts per million */
+	uint64_t seed; /* of those */
 };
 
 struct rig *rig_start(struct rig_settings set);

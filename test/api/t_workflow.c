@@ -244,3 +244,56 @@ TEST(a_webhook_needs_no_token_but_an_open_run)
 	T_EQ_STR(rig_do(r, "GET", "/v2/workflows/events").body, "{\"events\":[]}");
 	rig_stop(r);
 }
+
+/* ---- a store that loses answers ------------------------------------------------------------- */
+
+static const struct seed {
+	uint64_t seed;
+} seeds[] = { { 1 }, { 2 }, { 3 }, { 4 } };
+
+/* Until it is answered with something else than "try again". */
+static struct answer persist(struct rig *r, const char *method, const char *target,
+			     const char *asked[2])
+{
+	struct answer a;
+
+	T_UNTIL((a = ask(r, method, target, asked)).status != 503, 20);
+	return a;
+}
+
+#define PERSIST(r, method, target, fields, body) \
+	persist((r), (method), (target), (const char *[2]){ (fields), (body) })
+
+static size_t entries(struct rig *r)
+{
+	return answer_count(PERSIST(r, "GET", "/v2/workflows/runs/r1", "", ""), NULL);
+}
+
+TEST_EACH(lost_answers_neither_lose_nor_repeat_a_step, seeds)
+{
+	struct rig *r = rig_start((struct rig_settings){ .lost_ppm = 150000, .seed = row->seed });
+	struct answer a;
+
+	a = PERSIST(r, "POST", "/v2/publish/https://x.io/hold", START, "payload");
+	T_EQ_INT(a.status, 200);
+	for (int i = 1; i <= 6; i++) {
+		const char *body = arena_fmt(rig_arena(r), "{\"stepId\":%d}", i).p;
+
+		a = PERSIST(r, "POST", "/v2/publish/https://x.io/hold", RUN, body);
+		T_EQ_INT(a.status, 200);
+		T_EQ_INT(entries(r), 1 + i);
+	}
+	a = PERSIST(r, "POST", "/v2/wait/e", RUN,
+		    "{\"url\":\"https://x.io/hold\",\"timeout\":\"60s\",\"step\":{\"stepId\":7,"
+		    "\"stepName\":\"w\",\"stepType\":\"Wait\",\"concurrent\":1}}");
+	T_EQ_INT(a.status, 200);
+	T_EQ_INT(answer_count(PERSIST(r, "GET", "/v2/waiters/e", "", ""), NULL), 1);
+	a = PERSIST(r, "POST", "/v2/notify/e", "", "data");
+	T_EQ_INT(a.status, 201);
+	T_EQ_INT(answer_count(PERSIST(r, "GET", "/v2/waiters/e", "", ""), NULL), 0);
+	T_EQ_INT(entries(r), 8);
+	a = PERSIST(r, "DELETE", "/v2/workflows/runs/r1?cancel=false", "", "");
+	T_EQ_INT(a.status, 200);
+	T_EQ_INT(PERSIST(r, "GET", "/v2/workflows/runs/r1", "", "").status, 404);
+	rig_stop(r);
+}

@@ -83,6 +83,20 @@ test("resume: what was done stays done, also beside a branch that failed", async
 	const { result } = await app.result("/resume", 1);
 	assert.deepEqual(result, { first: 1, good: 1, bad: "mended", wait: "late", payload: "payload", label: "kept" });
 	assert.deepEqual(runs, { first: 1, good: 1, bad: 2 });
+	const run = await until(async () => {
+		const r = (await app.client.logs({ workflowRunId })).runs[0];
+		return r?.workflowState === "RUN_SUCCESS" && r;
+	});
+	const shape = run.steps.map((g) => `${g.type}: ${g.steps.map((x) => `${x.stepName} ${x.state}`).join(", ")}`);
+	assert.deepEqual(shape, [
+		"sequential: init STEP_SUCCESS",
+		"sequential: first STEP_SUCCESS",
+		"parallel: good STEP_SUCCESS, bad STEP_SUCCESS, wait STEP_SUCCESS",
+	]);
+	assert.equal(run.steps[0].steps[0].out, "payload");
+	const old = (await app.client.logs({ workflowRunId: id })).runs[0];
+	assert.equal(old.workflowState, "RUN_FAILED");
+	assert.equal(old.steps[2].steps[1].state, "STEP_FAILED");
 	assert.deepEqual(await list(`workflowRunId=${id}`), []);
 });
 
