@@ -255,6 +255,9 @@ static void dress_step(struct arena *a, const struct run *r, bool unknown_sdk, s
 	own_add(&own, STR("Upstash-Workflow-Unknown-Sdk"), unknown_sdk ? STR("true") : STR_NULL);
 	own_config(a, m, &own);
 	belong(r, MSG_STEP, m);
+	/* The history goes on by what the endpoint publishes. */
+	m->callback = STR_NULL;
+	m->callback_header = (struct headers){ 0 };
 	dress(a, r, &own, m);
 }
 

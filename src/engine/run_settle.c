@@ -141,6 +141,7 @@ static void done(struct work *w)
 		return;
 	}
 	w->engine->claim_wanted = true;
+	w->settles = NULL;
 	work_free(w);
 	delivery_free(d);
 }
@@ -185,6 +186,7 @@ bool run_settle(struct delivery *d, const struct outcome *o, struct verdict v)
 	if (wrong != NULL)
 		x->outcome.error = str_c(wrong);
 	w->arg = x;
+	w->settles = d;
 	w->must = true;
 	w->read = was_read;
 	w->build = build_of(d);

@@ -24,6 +24,18 @@ struct str runs_record(struct work *w)
 	return record;
 }
 
+/* Of a run that has not failed, nothing but its name is asked for again. */
+static struct str bare_record(struct work *w)
+{
+	const struct run full = w->run;
+	struct str record;
+
+	w->run = (struct run){ .created_ms = full.created_ms, .trigger.url = full.trigger.url };
+	record = runs_record(w);
+	w->run = full;
+	return record;
+}
+
 void runs_put_failure(struct work *w, const struct runs_failure *f)
 {
 	struct msg source = run_failure_source(&w->run, f->msg), m = { 0 };
@@ -75,9 +87,14 @@ void runs_end(struct work *w, const struct runs_end *end)
 
 	move->run_end.user = str_c(w->account->id);
 	move->run_end.run = (struct run_ref){ w->ref.name, w->run.created_ms };
-	move->run_end.record = runs_record(w);
 	move->run_end.keep_entries = end->how == RUNBODY_FAILED;
-	move->run_end.until_ms = runs_kept_until(w->engine, w->account);
+	if (end->how == RUNBODY_FAILED) {
+		move->run_end.record = runs_record(w);
+		move->run_end.until_ms = runs_kept_until(w->engine, w->account);
+	} else {
+		move->run_end.record = bare_record(w);
+		move->run_end.until_ms = w->engine->now_ms + LIMIT_RUN_OVER_MS;
+	}
 	work_event(w, move, &ev);
 	if (in->run.n == 0)
 		return;

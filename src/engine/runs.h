@@ -9,7 +9,7 @@
 /* What is said to a publish for a run that is over. */
 #define RUNS_OVER "failed to publish to url: can not append to a cancelled workflow"
 
-/* Unix ms until which a run that ends now is remembered, and its dead letter kept. */
+/* Unix ms until which a run that fails now is remembered, and its dead letter kept. */
 int64_t runs_kept_until(const struct engine *e, const struct account *a);
 /* The record of w->run, in the work's arena. */
 struct str runs_record(struct work *w);

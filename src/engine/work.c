@@ -48,8 +48,13 @@ void work_drop_all(struct engine *e)
 	struct list *heads[] = { &e->works, &e->works_again };
 
 	for (size_t i = 0; i < countof(heads); i++) {
-		while (!list_is_empty(heads[i]))
-			work_free(list_entry(heads[i]->next, struct work, node));
+		while (!list_is_empty(heads[i])) {
+			struct work *w = list_entry(heads[i]->next, struct work, node);
+
+			if (w->settles != NULL)
+				delivery_destroy(w->settles);
+			work_free(w);
+		}
 	}
 }
 

@@ -42,6 +42,7 @@ struct work {
 	void (*read)(struct work *w);
 	void (*build)(struct work *w);
 	void (*done)(struct work *w); /* applied, refused or not available: w->step.req.result */
+	struct delivery *settles;     /* settled by it, and its own until `done`; NULL = none */
 	void *arg;
 	void *priv; /* the owner's, in `arena` */
 };

@@ -130,8 +130,9 @@ TEST(a_step_takes_the_triggers_configuration_field_by_field)
 
 	arena_init(&a);
 	r = make(&a);
-	m = parse(&a, STEP, &ask);
+	m = parse(&a, STEP "upstash-callback: http://x\n", &ask);
 	run_apply_step(&a, &r, &ask, &m);
+	T_EQ_STR(m.callback, "");
 	T_EQ_INT(m.run_role, MSG_STEP);
 	T_EQ_STR(m.run, "wfr_1");
 	T_EQ_INT(m.run_created_ms, 1000);
