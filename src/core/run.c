@@ -246,13 +246,17 @@ static void belong(const struct run *r, enum msg_role role, struct msg *m)
 	m->queue = STR_NULL;
 }
 
-static void dress_step(struct arena *a, const struct run *r, bool unknown_sdk, struct msg *m)
+static void dress_step(struct arena *a, const struct run *r, const struct runask *ask,
+		       struct msg *m)
 {
 	struct own own = { 0 };
 
 	own_identity(a, r, &own);
 	own_add(&own, VERSION, STR("1"));
-	own_add(&own, STR("Upstash-Workflow-Unknown-Sdk"), unknown_sdk ? STR("true") : STR_NULL);
+	own_add(&own, STR("Upstash-Workflow-Unknown-Sdk"),
+		ask->unknown_sdk ? STR("true") : STR_NULL);
+	own_add(&own, STR("Upstash-Workflow-Step-Config"),
+		ask->features & RUNASK_STEP_CONFIG ? STR("true") : STR_NULL);
 	own_config(a, m, &own);
 	belong(r, MSG_STEP, m);
 	/* The history goes on by what the endpoint publishes. */
@@ -289,9 +293,12 @@ static void apply_config(const struct run *r, const struct runask *ask, struct m
 
 void run_apply_step(struct arena *a, const struct run *r, const struct runask *ask, struct msg *m)
 {
+	struct runask later = *ask;
+
+	later.unknown_sdk = false;
 	if ((ask->features | r->features) & RUNASK_TRIGGER_CONFIG)
 		apply_config(r, ask, m);
-	dress_step(a, r, false, m);
+	dress_step(a, r, &later, m);
 }
 
 void run_apply_first(struct arena *a, const struct run *r, const struct runask *ask, struct msg *m)
@@ -301,7 +308,7 @@ void run_apply_first(struct arena *a, const struct run *r, const struct runask *
 		m->flags |= MSG_RUN_DETECT;
 	if ((r->flags & RUN_IS_REST) || ask->unknown_sdk)
 		m->flags |= MSG_RUN_REST;
-	dress_step(a, r, ask->unknown_sdk, m);
+	dress_step(a, r, ask, m);
 }
 
 void run_apply_call(const struct run *r, struct msg *m)

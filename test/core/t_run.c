@@ -176,6 +176,10 @@ TEST(a_step_keeps_what_it_says_itself_but_for_the_triggers_headers)
 	T_EQ_STR(headers_get(&m.header, STR("x-two")), "a");
 	T_EQ_STR(headers_get(&m.header, STR("x-three")), "c");
 	T_EQ_STR(headers_get(&m.header, STR("upstash-workflow-invoke-count")), "2");
+	T_CHECK(headers_get(&m.header, STR("Upstash-Workflow-Step-Config")).p == NULL);
+	ask.features |= RUNASK_STEP_CONFIG;
+	run_apply_step(&a, &r, &ask, &m);
+	T_EQ_STR(headers_get(&m.header, STR("Upstash-Workflow-Step-Config")), "true");
 	arena_done(&a);
 }
 
