@@ -43,6 +43,8 @@ static void trigger_due(struct engine *e, const struct due_doc *doc)
 		schedules_forget(e, doc);
 	else if (doc->kind == DOC_BULK)
 		bulk_due(e, doc);
+	else if (doc->kind == DOC_MAILBOX)
+		runs_timeout(e, doc);
 }
 
 static void claim_done(struct store_req *req)

@@ -152,6 +152,9 @@ TEST(only_reading_is_open_to_the_read_only_token)
 
 		if (r->scope != ROUTE_OPEN && r->scope != ROUTE_READ)
 			continue;
+		/* A webhook is called by anybody, in any way. */
+		if (str_starts(r->pattern, STR("/v2/workflows/hooks/")))
+			continue;
 		T_EQ_INT(r->method, ROUTE_GET);
 		T_CHECK(!str_starts(r->pattern, STR("/v2/keys")));
 	}

@@ -84,6 +84,11 @@ export class Server {
 		return { status: res.status, headers: res.headers, text, json };
 	}
 
+	/** Until no message is on its way to anybody. */
+	async idle() {
+		await until(async () => (await this.call("GET", "/v2/globalParallelism")).json.parallelismCount === 0);
+	}
+
 	async kill(signal = "SIGKILL") {
 		this.child.kill(signal);
 		return this.exited;

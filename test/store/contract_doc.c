@@ -321,7 +321,7 @@ CONTRACT(every_move_may_bring_events)
 	struct str e = kit_put_move(k, &(struct kit_put){ .user = "u" }, &m).events;
 	struct step step;
 
-	moves[0].doc_put.doc = moves[1].doc_remove.doc = DOC_RUN;
+	moves[0].doc_put.doc = moves[1].doc_remove.doc = DOC_MAILBOX;
 	moves[0].doc_put.user = moves[1].doc_remove.user = STR("u");
 	moves[0].doc_put.name = moves[1].doc_remove.name = STR("d");
 	moves[0].doc_put.version = moves[1].doc_remove.version = -1;
