@@ -487,7 +487,7 @@ CONTRACT_ON(a_purge_takes_the_runs_too, kit_runs)
 	T_EQ_STR(history(k, "r", UINT64_MAX), "");
 }
 
-CONTRACT_ON(a_run_outlives_a_crash, kit_durable)
+CONTRACT_ON(a_run_outlives_a_crash, kit_runs_durable)
 {
 	struct kit_msg m;
 
