@@ -142,12 +142,16 @@ static void wait_build(struct work *w)
 	work_event(w, move, &ev);
 }
 
+static void wait_look(struct work *w);
+
+/* Overtaken, it looks at the run again, too: the step may have its answer by now, by this very work if an
+ * answer of the store was lost. */
 static void wait_done(struct work *w)
 {
 	struct run_wait *op = w->arg;
 
 	if (was_overtaken(w)) {
-		work_read_doc(w, DOC_MAILBOX, w->doc_name);
+		wait_look(w);
 		return;
 	}
 	if (w->step.req.result != STORE_APPLIED)
@@ -190,16 +194,23 @@ static void wait_run_read(struct work *w)
 		      mailbox_name(&w->arena, op->event, w->ref.name, w->run.created_ms));
 }
 
-void engine_run_wait(struct engine *e, struct run_wait *op)
+static void wait_look(struct work *w)
 {
-	struct work *w = work_new(e, op->account, op);
+	const struct run_wait *op = w->arg;
 	const struct runask *ask = &op->wait->notified.ask;
 
 	w->read = wait_run_read;
-	w->build = wait_build;
-	w->done = wait_done;
 	work_read_key(w, &(struct run_ref){ ask->run, ask->created_ms },
 		      runs_step_key(w, op->wait->step.id));
+}
+
+void engine_run_wait(struct engine *e, struct run_wait *op)
+{
+	struct work *w = work_new(e, op->account, op);
+
+	w->build = wait_build;
+	w->done = wait_done;
+	wait_look(w);
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -212,8 +223,7 @@ struct notifying {
 	size_t cap;     /* of op->found */
 	size_t row;     /* of the page, to look at next */
 	size_t found_n; /* op->n before the mailbox at hand */
-	struct mailbox box;
-	struct work *work;
+	bool in_doubt;  /* an answer was lost: the mailbox may be what this has made of it */
 };
 
 static void look_on(struct notifying *x);
@@ -254,6 +264,7 @@ static struct run_waiter *found_add(struct notifying *x, const struct run_ref *r
 		.run = arena_str(a, run->name),
 		.created_ms = run->created_ms,
 		.wait = {
+			.step.id = wait->step.id,
 			.deadline_ms = wait->deadline_ms,
 			.url = arena_str(a, wait->url),
 			.timeout_url = arena_str(a, wait->timeout_url),
@@ -311,6 +322,49 @@ static void take_results(struct work *w, struct notifying *x)
 	}
 }
 
+static void notify_doc_read(struct work *w);
+
+/* This mailbox is done with. */
+static void notify_leave(struct work *w)
+{
+	struct notifying *x = w->arg;
+
+	work_free(w);
+	if (x->op->what == RUN_EVENT_KEEP || x->op->problem.status != 0)
+		notify_finish(x);
+	else
+		look_on(x);
+}
+
+/* The step's answer may be there by what this has put before. */
+static void notify_doubt_read(struct work *w)
+{
+	struct notifying *x = w->arg;
+	const struct msg_id id = x->op->found[x->found_n].id, by = w->scan.run_found.key_id;
+
+	if (w->scan.run_found.key_taken && by.seq == id.seq && by.nonce == id.nonce) {
+		notify_leave(w);
+		return;
+	}
+	w->read = notify_doc_read;
+	work_read_doc(w, DOC_MAILBOX, w->doc_name);
+}
+
+/* Somebody has changed the mailbox; after a lost answer that may have been this. */
+static void notify_again(struct work *w)
+{
+	struct notifying *x = w->arg;
+	const struct run_ref ref = w->ref;
+
+	x->in_doubt = w->asked_again;
+	if (x->in_doubt && x->op->n > x->found_n) {
+		w->read = notify_doubt_read;
+		work_read_key(w, &ref, runs_step_key(w, x->op->found[x->found_n].wait.step.id));
+		return;
+	}
+	work_read_doc(w, DOC_MAILBOX, w->doc_name);
+}
+
 static void notify_done(struct work *w)
 {
 	struct notifying *x = w->arg;
@@ -318,7 +372,7 @@ static void notify_done(struct work *w)
 	bool keep = op->what == RUN_EVENT_KEEP;
 
 	if (was_overtaken(w)) {
-		work_read_doc(w, DOC_MAILBOX, w->doc_name);
+		notify_again(w);
 		return;
 	}
 	if (w->step.req.result == STORE_APPLIED)
@@ -328,12 +382,16 @@ static void notify_done(struct work *w)
 	/* Among all runs that wait, one that is over meanwhile does not count. */
 	if (w->step.req.result != STORE_APPLIED && (keep || w->step.req.result != STORE_REFUSED))
 		work_problem(w, &op->problem);
-	x->work = NULL;
-	work_free(w);
-	if (keep || op->problem.status != 0)
-		notify_finish(x);
-	else
-		look_on(x);
+	notify_leave(w);
+}
+
+/* Is the last notification that was kept this very one? */
+static bool was_kept(const struct notifying *x, const struct mailbox *box)
+{
+	const struct mailbox_note *last = box->notes > 0 ? &box->note[box->notes - 1] : NULL;
+
+	return x->in_doubt && last != NULL && last->is_webhook == x->op->is_webhook &&
+	       str_eq(last->bytes, x->op->bytes);
 }
 
 static void notify_doc_read(struct work *w)
@@ -344,9 +402,9 @@ static void notify_doc_read(struct work *w)
 	bool broken = !mailbox_decode(&w->arena, w->doc_value, &box);
 	bool none = broken || mailbox_find_wait(&box, op->is_webhook) == SIZE_MAX;
 
-	if (op->what == RUN_EVENT_NOTIFY && none) {
-		work_free(w);
-		look_on(x);
+	if ((op->what == RUN_EVENT_NOTIFY && none) || (!broken && was_kept(x, &box))) {
+		op->n = x->found_n;
+		notify_leave(w);
 		return;
 	}
 	if (broken)
@@ -370,6 +428,7 @@ static struct work *notify_work(struct notifying *x)
 	w->build = notify_build;
 	w->done = notify_done;
 	x->found_n = x->op->n;
+	x->in_doubt = false;
 	return w;
 }
 
