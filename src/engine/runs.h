@@ -48,4 +48,13 @@ struct str runs_step_key(struct work *w, int64_t step_id);
 /* The message that will take such an answer to the endpoint, as a record without body. */
 struct str runs_answer_record(struct work *w, const struct msg *m);
 
+/* ---- mailboxes (runs_wait.c): the document that the work has read ---- */
+
+/* Was the step refused because somebody else has changed the mailbox? */
+bool runs_was_overtaken(const struct work *w);
+struct move *runs_write_mailbox(struct work *w, const struct mailbox *box);
+/* The answer to a wait: the event's data, or that the time is over when `bytes` is NULL. */
+struct move *runs_put_waited(struct work *w, const struct mailbox_wait *wait, struct str event,
+			     const struct str *bytes);
+
 #endif
