@@ -12,6 +12,7 @@
 #include "app/dirs.h"
 #include "app/llm.h"
 #include "app/retention.h"
+#include "app/stores.h"
 #include "app/zone.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -21,7 +22,6 @@
 #include "logs/logs.h"
 #include "net/httpd.h"
 #include "net/loop.h"
-#include "store/sqlite/sqlite_store.h"
 
 enum { START_MS_MAX = 10 * 1000, LOG_TICK_MS = 60 * 1000, LOG_BACKLOG_BYTES = 4 * 1024 * 1024 };
 
@@ -32,7 +32,7 @@ struct server {
 	char *llm_url; /* what api/llm is delivered to; empty = nothing */
 	struct loop *loop;
 	struct loop_bell *store_bell, *logs_bell;
-	struct sqlite_db *db;
+	struct stores *stores;
 	struct store *store;
 	struct retention *retention;
 	struct logs *logs;
@@ -121,23 +121,17 @@ static bool sink_is_forgotten(void *arg, uint64_t number)
 
 static bool open_store(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
-	char *path = dirs_join(s->dir, "qstash.db");
-	int64_t now_ms = loop_wall_ms(s->loop);
+	const struct stores_settings set = {
+		.conf = s->conf,
+		.dir = s->dir,
+		.loop = s->loop,
+		.wait_ms = START_MS_MAX,
+		.wake = ring,
+		.wake_arg = &s->store_bell,
+	};
 
-	s->db = sqlite_db_open(
-		&(struct sqlite_settings){
-			.path = path,
-			.threaded = true,
-			.ephemeral = s->conf->ephemeral,
-			.wake = ring,
-			.wake_arg = &s->store_bell,
-		},
-		now_ms, ret_error);
-	free(path);
-	if (s->db == NULL)
-		return false;
-	s->store = sqlite_db_attach(s->db, now_ms);
-	return true;
+	s->stores = stores_open(&set, &s->store, ret_error);
+	return s->stores != NULL;
 }
 
 static void account_told(void *arg, const struct account *a)
@@ -222,7 +216,7 @@ static struct httpd *listen_on(struct server *s, int64_t port, char ret_error[20
 			  api_ops(), s->api, ret_error);
 }
 
-/* For the commands on this machine. The store's lock says that the directory is ours, so a socket that is there
+/* For the commands on this machine. Its lock says that the directory is ours, so a socket that is there
  * already is a dead server's. */
 static void open_control(struct server *s)
 {
@@ -460,8 +454,7 @@ void server_close(struct server *s)
 	api_free(s->control_api);
 	if (s->courier != NULL)
 		courier_close(s->courier);
-	if (s->db != NULL)
-		sqlite_db_close(s->db);
+	stores_close(s->stores);
 	loop_free(s->loop);
 	retention_free(s->retention);
 	if (s->conf->ephemeral && s->dir != NULL)
