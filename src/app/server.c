@@ -23,7 +23,12 @@
 #include "net/httpd.h"
 #include "net/loop.h"
 
-enum { START_MS_MAX = 10 * 1000, LOG_TICK_MS = 60 * 1000, LOG_BACKLOG_BYTES = 4 * 1024 * 1024 };
+enum {
+	START_MS_MAX = 10 * 1000,
+	STOP_MS_MAX = 5 * 1000,
+	LOG_TICK_MS = 60 * 1000,
+	LOG_BACKLOG_BYTES = 4 * 1024 * 1024
+};
 
 struct server {
 	struct server_settings set;
@@ -42,6 +47,7 @@ struct server {
 	struct httpd *http, *log_http, *control_http;
 	char *control_path;  /* NULL = there is none */
 	int64_t log_tick_ms; /* mono: when the logs are next to let time pass */
+	int64_t give_up_ms;  /* mono, when stopping: the end, come what may */
 	bool ready, stopping;
 	int draining; /* parts that have not come to rest yet */
 };
@@ -84,6 +90,11 @@ static int64_t turn(void *arg, int64_t wall_ms, int64_t mono_ms)
 		logs_tick(s->logs, wall_ms);
 		s->log_tick_ms = mono_ms + LOG_TICK_MS;
 	}
+	/* A store that is away for long must not hold up the end: what it was not told is done again. */
+	if (s->stopping && mono_ms >= s->give_up_ms)
+		loop_stop(s->loop);
+	else if (s->stopping && next_ms > s->give_up_ms)
+		next_ms = s->give_up_ms;
 	return next_ms < s->log_tick_ms ? next_ms : s->log_tick_ms;
 }
 
@@ -418,6 +429,7 @@ static void stop(void *arg)
 		return;
 	}
 	s->stopping = true;
+	s->give_up_ms = loop_mono_ms(s->loop) + s->conf->grace_s * 1000 + STOP_MS_MAX;
 	s->draining = 1;
 	drain(s, s->http);
 	drain(s, s->log_http);

@@ -215,6 +215,26 @@ test("redis: redis-server is killed twice under load: 503 meanwhile, and every a
 	await redis.kill();
 });
 
+test("redis: a stop while redis-server is away waits for it no longer than the grace and some seconds", options, async () => {
+	const redis = await Redis.start();
+	const sink = await Sink.start(() => ({ delay: 1000 }));
+	const s = await serve(redis, { args: ["-grace", "1"] });
+	const { token } = newUser(s.dir, "ada");
+	assert.equal((await s.call("POST", `/v2/publish/${sink.url}/twice`, { token })).status, 200);
+	await redis.kill();
+	await sink.count(1);
+	const before = Date.now();
+	assert.deepEqual(await s.kill("SIGTERM"), { code: 0, signal: null });
+	assert.ok(Date.now() - before < 15_000, "the stop hung");
+	// Its outcome was never stored.
+	await redis.start();
+	const again = await serve(redis, { dir: s.dir });
+	await sink.count(2);
+	await again.kill("SIGTERM");
+	await sink.stop();
+	await redis.kill();
+});
+
 test("redis: a server that only reads its files yet is waited for", options, async () => {
 	const redis = await Redis.start();
 	const first = await serve(redis);
