@@ -12,6 +12,7 @@
 #include "app/dirs.h"
 #include "app/llm.h"
 #include "app/retention.h"
+#include "app/stores.h"
 #include "app/zone.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -21,9 +22,13 @@
 #include "logs/logs.h"
 #include "net/httpd.h"
 #include "net/loop.h"
-#include "store/sqlite/sqlite_store.h"
 
-enum { START_MS_MAX = 10 * 1000, LOG_TICK_MS = 60 * 1000, LOG_BACKLOG_BYTES = 4 * 1024 * 1024 };
+enum {
+	START_MS_MAX = 10 * 1000,
+	STOP_MS_MAX = 5 * 1000,
+	LOG_TICK_MS = 60 * 1000,
+	LOG_BACKLOG_BYTES = 4 * 1024 * 1024
+};
 
 struct server {
 	struct server_settings set;
@@ -32,7 +37,7 @@ struct server {
 	char *llm_url; /* what api/llm is delivered to; empty = nothing */
 	struct loop *loop;
 	struct loop_bell *store_bell, *logs_bell;
-	struct sqlite_db *db;
+	struct stores *stores;
 	struct store *store;
 	struct retention *retention;
 	struct logs *logs;
@@ -42,6 +47,7 @@ struct server {
 	struct httpd *http, *log_http, *control_http;
 	char *control_path;  /* NULL = there is none */
 	int64_t log_tick_ms; /* mono: when the logs are next to let time pass */
+	int64_t give_up_ms;  /* mono, when stopping: the end, come what may */
 	bool ready, stopping;
 	int draining; /* parts that have not come to rest yet */
 };
@@ -84,6 +90,11 @@ static int64_t turn(void *arg, int64_t wall_ms, int64_t mono_ms)
 		logs_tick(s->logs, wall_ms);
 		s->log_tick_ms = mono_ms + LOG_TICK_MS;
 	}
+	/* A store that is away for long must not hold up the end: what it was not told is done again. */
+	if (s->stopping && mono_ms >= s->give_up_ms)
+		loop_stop(s->loop);
+	else if (s->stopping && next_ms > s->give_up_ms)
+		next_ms = s->give_up_ms;
 	return next_ms < s->log_tick_ms ? next_ms : s->log_tick_ms;
 }
 
@@ -121,23 +132,17 @@ static bool sink_is_forgotten(void *arg, uint64_t number)
 
 static bool open_store(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
-	char *path = dirs_join(s->dir, "qstash.db");
-	int64_t now_ms = loop_wall_ms(s->loop);
+	const struct stores_settings set = {
+		.conf = s->conf,
+		.dir = s->dir,
+		.loop = s->loop,
+		.wait_ms = START_MS_MAX,
+		.wake = ring,
+		.wake_arg = &s->store_bell,
+	};
 
-	s->db = sqlite_db_open(
-		&(struct sqlite_settings){
-			.path = path,
-			.threaded = true,
-			.ephemeral = s->conf->ephemeral,
-			.wake = ring,
-			.wake_arg = &s->store_bell,
-		},
-		now_ms, ret_error);
-	free(path);
-	if (s->db == NULL)
-		return false;
-	s->store = sqlite_db_attach(s->db, now_ms);
-	return true;
+	s->stores = stores_open(&set, &s->store, ret_error);
+	return s->stores != NULL;
 }
 
 static void account_told(void *arg, const struct account *a)
@@ -222,7 +227,7 @@ static struct httpd *listen_on(struct server *s, int64_t port, char ret_error[20
 			  api_ops(), s->api, ret_error);
 }
 
-/* For the commands on this machine. The store's lock says that the directory is ours, so a socket that is there
+/* For the commands on this machine. Its lock says that the directory is ours, so a socket that is there
  * already is a dead server's. */
 static void open_control(struct server *s)
 {
@@ -424,6 +429,7 @@ static void stop(void *arg)
 		return;
 	}
 	s->stopping = true;
+	s->give_up_ms = loop_mono_ms(s->loop) + s->conf->grace_s * 1000 + STOP_MS_MAX;
 	s->draining = 1;
 	drain(s, s->http);
 	drain(s, s->log_http);
@@ -460,8 +466,7 @@ void server_close(struct server *s)
 	api_free(s->control_api);
 	if (s->courier != NULL)
 		courier_close(s->courier);
-	if (s->db != NULL)
-		sqlite_db_close(s->db);
+	stores_close(s->stores);
 	loop_free(s->loop);
 	retention_free(s->retention);
 	if (s->conf->ephemeral && s->dir != NULL)

@@ -137,7 +137,7 @@ static bool judge_info(const redisReply *info, char ret_error[REDIS_ERROR_LEN])
 	return true;
 }
 
-static bool server_is_fit(redisContext *c, char ret_error[REDIS_ERROR_LEN])
+static bool server_is_fit(redisContext *c, bool *ret_loading, char ret_error[REDIS_ERROR_LEN])
 {
 	redisReply *info = CALL(c, ret_error, STR("INFO"));
 	bool ok;
@@ -145,8 +145,11 @@ static bool server_is_fit(redisContext *c, char ret_error[REDIS_ERROR_LEN])
 	if (info == NULL)
 		return false;
 	ok = judge_info(info, ret_error);
+	*ret_loading = ok && str_eq(info_value(info, STR("loading")), STR("1"));
 	freeReplyObject(info);
-	return ok;
+	if (*ret_loading)
+		snprintf(ret_error, REDIS_ERROR_LEN, "the Redis server is still reading its files");
+	return ok && !*ret_loading;
 }
 
 /* What may be lost: a setting, the values that are safe, and the fix. */
@@ -292,15 +295,16 @@ static bool library_is_ours(redisContext *c, char ret_error[REDIS_ERROR_LEN])
 	return absent ? library_load(c, ret_error) : library_replace(c, ret_error);
 }
 
-redisContext *redis_conn_open(const struct redis_handle *h, char ret_error[REDIS_ERROR_LEN])
+redisContext *redis_conn_open(struct redis_handle *h, char ret_error[REDIS_ERROR_LEN])
 {
 	redisContext *c = reach(&h->url, ret_error);
 
+	h->loading = false;
 	if (c == NULL)
 		return NULL;
 	if (redisSetTimeout(c, timeval_of(REDIS_ANSWER_MS)) == REDIS_OK &&
 	    (!h->url.tls || redis_tls_start(c, &h->url, ret_error)) &&
-	    log_in(c, &h->url, ret_error) && server_is_fit(c, ret_error) &&
+	    log_in(c, &h->url, ret_error) && server_is_fit(c, &h->loading, ret_error) &&
 	    (h->allow_unsafe || server_is_durable(c, ret_error)) && library_is_ours(c, ret_error))
 		return c;
 	redisFree(c);

@@ -99,6 +99,7 @@ struct redis_reqs {
 struct redis_handle {
 	struct store store; /* first */
 	bool threaded, allow_unsafe;
+	bool loading; /* at the last attempt to connect the server was reading its files */
 	int64_t lease_ms;
 	void (*wake)(void *arg);
 	void *wake_arg;
@@ -138,8 +139,7 @@ void redis_url_done(struct redis_url *url);
 
 /* redis_conn.c */
 /* Connects, and sees to it that the server is fit and has our library. */
-must_use redisContext *redis_conn_open(const struct redis_handle *h,
-				       char ret_error[REDIS_ERROR_LEN]);
+must_use redisContext *redis_conn_open(struct redis_handle *h, char ret_error[REDIS_ERROR_LEN]);
 /* One command, whose answer the caller frees. NULL when the connection broke or the answer is an error, with the reason. */
 must_use redisReply *redis_conn_call(redisContext *c, size_t n, const struct str *args,
 				     char ret_error[REDIS_ERROR_LEN]);

@@ -322,6 +322,8 @@ struct store *redis_store_open(const struct redis_settings *set, int64_t now_ms,
 	if (redis_url_parse(str_c(set->url), &h->url, ret_error) &&
 	    handle_open(h, set->sole, now_ms, ret_error))
 		return &h->store;
+	if (set->ret_loading != NULL)
+		*set->ret_loading = h->loading;
 	handle_free(h);
 	return NULL;
 }

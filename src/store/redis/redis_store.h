@@ -27,6 +27,8 @@ struct redis_settings {
 	bool sole; /* no other process uses the database: leases of former ones end at opening */
 	bool allow_unsafe; /* use a server that may lose accepted messages */
 	int64_t lease_ms;  /* 0 = 15,000 */
+	/* NULL, or told when opening fails: the server only has to read its files yet, so try again. */
+	bool *ret_loading;
 	/* Rung when completions wait for store_poll; from the connection's thread when there is one. NULL is fine. */
 	void (*wake)(void *arg);
 	void *wake_arg;

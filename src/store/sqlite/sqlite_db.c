@@ -1,46 +1,14 @@
 #include "store/sqlite/sqlite_int.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/lock.h"
 
 enum { LEASE_DEFAULT_MS = 15000, BUSY_MS = 5000 };
-
-/* ---- the lock -------------------------------------------------------------------------------- */
-
-static bool lock_take(struct sqlite_db *db, char ret_error[200])
-{
-	struct str dir = str_c(db->path);
-	char name[4096];
-	size_t slash = dir.n;
-
-	while (slash > 0 && dir.p[slash - 1] != '/')
-		slash--;
-	dir = slash ? str_sub(dir, 0, slash) : STR("./");
-	if ((size_t)snprintf(name, sizeof(name), "%s.lock", db->path) >= sizeof(name)) {
-		snprintf(ret_error, 200, "the path of the database is longer than %zu bytes",
-			 sizeof(name));
-		return false;
-	}
-	db->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (db->lock_fd < 0) {
-		snprintf(ret_error, 200, "cannot write to the data directory %.*s: %s",
-			 (int)(dir.n < 120 ? dir.n : 120), dir.p, strerror(errno));
-		return false;
-	}
-	if (flock(db->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-		snprintf(ret_error, 200, "the data directory %.*s is in use by another server",
-			 (int)(dir.n < 120 ? dir.n : 120), dir.p);
-		return false;
-	}
-	return true;
-}
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
@@ -149,8 +117,11 @@ static bool db_open(struct sqlite_db *db, int64_t now_ms, char ret_error[200])
 {
 	int64_t first;
 
-	if (db->on_disk && !lock_take(db, ret_error))
-		return false;
+	if (db->on_disk) {
+		db->lock_fd = lock_take(db->path, ret_error);
+		if (db->lock_fd < 0)
+			return false;
+	}
 	db->sql = sqlite_db_connect(db, ret_error);
 	if (db->sql == NULL || !sqlite_schema_migrate(db->sql, ret_error))
 		return false;

@@ -1,0 +1,34 @@
+/* stores.h - the store of a server: the embedded database in its data directory, or a Redis server (-redis).
+ *
+ * Either way the data directory is locked, for it also has the logs and the control socket. It belongs to one kind of
+ * store for good: the logs remember how far they have read the outbox of the store, and messages that are left in the
+ * other store would wait unseen.
+ */
+#ifndef APP_STORES_H
+#define APP_STORES_H
+
+#include "app/conf.h"
+#include "base/compiler.h"
+#include "net/loop.h"
+#include "store/store.h"
+
+enum { STORES_ERROR_BYTES = 512 };
+
+struct stores;
+
+struct stores_settings {
+	const struct conf *conf;
+	const char *dir;
+	struct loop *loop;       /* for its clocks */
+	int64_t wait_ms;         /* for a Redis server that reads its files */
+	void (*wake)(void *arg); /* completions wait for store_poll; from any thread */
+	void *wake_arg;
+};
+
+/* NULL with one line for the user in ret_error. The handle is closed by store_close, before stores_close. */
+must_use struct stores *stores_open(const struct stores_settings *settings,
+				    struct store **ret_store, char ret_error[STORES_ERROR_BYTES]);
+/* Unlocks the directory. NULL is fine. */
+void stores_close(struct stores *s);
+
+#endif
