@@ -1,8 +1,8 @@
 /* Bodies of a run: entries, what the server writes itself, requests of steps that wait. */
 #include "kit.h"
 
-#include "core/runanswer.h"
 #include "core/plan.h"
+#include "core/runanswer.h"
 #include "core/runbody.h"
 
 static const struct run_step step = { 3, { "w", 1 }, { "Wait", 4 }, 2 };
