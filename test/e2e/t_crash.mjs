@@ -65,14 +65,15 @@ test("crash: 2,000 publishes, five SIGKILLs: every accepted message arrives", { 
 		return [...accepted.keys()].every((id) => arrived.has(id));
 	};
 	await until(allArrived, 30_000, "accepted messages are missing");
-	// Twice only when a kill came between the two, and soon after the first: it was in flight.
+	// Twice only when a kill came between the two, and soon after the first: its end was not recorded yet, which
+	// takes milliseconds, or seconds where the machine has much else to do.
 	const last = new Map();
 	for (const r of sink.requests) {
 		const id = r.headers["upstash-message-id"];
 		const before = last.get(id);
 		last.set(id, r.at);
 		if (before === undefined) continue;
-		const cause = kills.find((k) => before - 500 < k && k < r.at + 500 && k - before < 1000);
+		const cause = kills.find((k) => before - 500 < k && k < r.at + 500 && k - before < 5000);
 		assert.ok(cause, `${id} came again after ${r.at - before} ms without a kill in between`);
 	}
 	for (const r of sink.requests) {
