@@ -5,6 +5,7 @@
  */
 #include "api/handlers.h"
 #include "api/item.h"
+#include "api/quotas.h"
 #include "base/map.h"
 
 enum {
@@ -85,10 +86,31 @@ static bool read_item(struct arena *a, const struct json *v, size_t at, struct i
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+/* Nothing of it was published, all for the quota of the day; the problem of any of it. */
+static const struct problem *over_quota(const struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->slot[i].problem != NULL)
+			return NULL;
+	}
+	for (size_t i = 0; i < b->publish.n; i++) {
+		if (b->item[i].problem.status != 429)
+			return NULL;
+	}
+	return b->publish.n > 0 ? &b->item[0].problem : NULL;
+}
+
 static void answer(struct call *c, const struct batch *b)
 {
-	struct json_out j = call_json(c);
+	const struct problem *all = over_quota(b);
+	struct str warning = quotas_warning(c, b->item, b->publish.n);
+	struct json_out j;
 
+	if (all != NULL) {
+		quotas_fail(c, all);
+		return;
+	}
+	j = call_json(c);
 	json_open(&j, '[');
 	for (size_t i = 0; i < b->n; i++) {
 		if (b->slot[i].problem != NULL)
@@ -97,7 +119,7 @@ static void answer(struct call *c, const struct batch *b)
 			item_write_all(&j, &b->src[i], b->slot[i].item);
 	}
 	json_close(&j, ']');
-	call_answer(c, 200);
+	call_answer_with(c, 200, warning);
 }
 
 static void published(struct publish *p)

@@ -3,6 +3,7 @@
 
 #include "api/handlers.h"
 #include "api/item.h"
+#include "api/quotas.h"
 #include "base/check.h"
 #include "core/dead.h"
 #include "core/query.h"
@@ -27,7 +28,7 @@ static void dlq_done(struct dlq_op *op)
 	struct arena results = op->arena;
 
 	if (op->problem.status != 0)
-		call_fail(d->call, &op->problem);
+		quotas_fail(d->call, &op->problem);
 	else
 		d->answer(d);
 	arena_done(&results);

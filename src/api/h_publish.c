@@ -1,6 +1,7 @@
 /* h_publish.c - POST /v2/publish and /v2/enqueue (spec 2.2.1). */
 #include "api/handlers.h"
 #include "api/item.h"
+#include "api/quotas.h"
 
 struct publication {
 	struct call *call;
@@ -17,6 +18,7 @@ static void published(struct publish *p)
 	struct publication *pub = container_of(p, struct publication, publish);
 	struct call *c = pub->call;
 	size_t refused = 0, duplicates = 0;
+	struct str warning;
 	struct json_out j;
 
 	for (size_t i = 0; i < p->n; i++) {
@@ -24,12 +26,13 @@ static void published(struct publish *p)
 		duplicates += p->item[i].duplicate;
 	}
 	if (refused == p->n) {
-		call_fail(c, &p->item[0].problem);
+		quotas_fail(c, &p->item[0].problem);
 		return;
 	}
+	warning = quotas_warning(c, p->item, p->n);
 	j = call_json(c);
 	item_write_all(&j, &pub->src, p->item);
-	call_answer(c, duplicates == p->n ? 202 : 200);
+	call_answer_with(c, duplicates == p->n ? 202 : 200, warning);
 }
 
 static void publish(struct publication *pub)

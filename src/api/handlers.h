@@ -49,6 +49,7 @@ void h_flow_reset(struct call *c);
 void h_flow_global(struct call *c);
 void h_logs_list(struct call *c);
 void h_logs_events(struct call *c);
+void h_usage(struct call *c);
 void h_keys_get(struct call *c);
 void h_keys_rotate(struct call *c);
 void h_llm(struct call *c);

@@ -68,6 +68,7 @@
 	X(GET, "/v2/globalParallelism", h_flow_global, READ, SMALL, "deliveries running now")    \
 	X(GET, "/v2/events", h_logs_events, READ, SMALL, "the log, as the SDKs ask for it")      \
 	X(GET, "/v2/logs", h_logs_list, READ, SMALL, "the log")                                  \
+	X(GET, "/v2/usage", h_usage, READ, SMALL, "the plan, and what was used of it")           \
 	X(GET, "/v2/keys", h_keys_get, WRITE, SMALL, "the signing keys")                         \
 	X(POST, "/v2/keys/rotate", h_keys_rotate, WRITE, SMALL, "rotate the signing keys")       \
 	X(POST, "/v2/rotate", h_keys_rotate, WRITE, SMALL, "the same, by its old name")          \

@@ -12,6 +12,7 @@ struct outcome {
 	bool body_cut;
 	struct str error; /* in words, when status is 0 or the answer was broken; else empty */
 	int64_t duration_ms;
+	int64_t sent_bytes; /* of the request, head and body; 0 when there was no connection */
 };
 
 #endif

@@ -270,6 +270,7 @@ static void settle_move(struct delivery *d, const struct outcome *o, struct verd
 		[VERDICT_DEAD] = SETTLE_DEAD,
 	};
 	struct engine *e = d->engine;
+	int64_t kept_s = d->account ? accounts_plan(e, d->account)->dlq_retention_s : 0;
 
 	settle_events(scratch(d), &(struct attempt){ &d->msg, d->retried, o, e->now_ms }, v);
 	d->moves = 1;
@@ -283,6 +284,8 @@ static void settle_move(struct delivery *d, const struct outcome *o, struct verd
 			.to = to[v.kind],
 			.due_ms = v.at_ms,
 			.dlq = { e->now_ms, d->msg.id.seq },
+			.dlq_until_ms = kept_s > 0 ? e->now_ms + kept_s * 1000 : 0,
+			.bytes = o->sent_bytes,
 		},
 	};
 	if (v.kind == VERDICT_DEAD) {

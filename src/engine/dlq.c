@@ -117,19 +117,34 @@ static void remove_all(struct dlq_job *job)
 	}
 }
 
+/* No more today. What was done before is answered, and that there is more; nothing at all is a problem. */
+static void quota_reached(struct dlq_job *job, const struct problem *p)
+{
+	job->finished = true;
+	if (job->op->n > 0)
+		job->op->more = true;
+	else if (job->op->problem.status == 0)
+		job->op->problem = *p;
+}
+
 /* An entry that went meanwhile is passed over, as if it had not been found. */
 static void republished(struct publish *p)
 {
 	struct dlq_job *job = p->arg;
+	const struct publish_item *over_quota = NULL;
 
 	for (size_t i = 0; i < p->n; i++) {
 		const struct publish_item *item = &p->item[i];
 
 		if (item->problem.status == 0)
 			found_add(job, item->dlq)->new_id = item->id;
+		else if (item->problem.status == 429)
+			over_quota = item;
 		else if (item->problem.status != 404)
 			job->op->problem = item->problem;
 	}
+	if (over_quota != NULL)
+		quota_reached(job, &over_quota->problem);
 	job_next(job);
 }
 

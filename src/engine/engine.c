@@ -113,6 +113,18 @@ void engine_store_problem(struct problem *p, const struct store_req *req, enum r
 		problem_set(p, 412, "refused: %s", refusal_name(refusal));
 }
 
+void engine_put_problem(struct problem *p, const struct step *s, const struct move *put)
+{
+	if (s->req.result == STORE_REFUSED && s->refusal == REFUSAL_LIMIT)
+		problem_set(p, 412, "quota maxQueues exceeded, current limit: %lld",
+			    (long long)put->put.queues_max);
+	else if (s->req.result == STORE_REFUSED && s->refusal == REFUSAL_QUOTA)
+		problem_set(p, 429, "quota maxMessagesPerDay exceeded, current limit: %lld",
+			    (long long)put->put.day_messages_max);
+	else
+		engine_store_problem(p, &s->req, s->refusal);
+}
+
 /* Everything is at rest: tell the one who asked for the stop, once. */
 static void stop_if_quiet(struct engine *e)
 {

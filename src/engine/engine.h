@@ -83,6 +83,8 @@ struct account {
 	const struct plan *plan;
 	struct hmac_key *key; /* of user.key_current */
 	int64_t version;      /* of the stored document */
+	int64_t over_day,
+		over_month; /* for which it was last logged that a soft quota is exceeded */
 	struct buf record;
 	bool removed;
 };
@@ -119,9 +121,11 @@ struct publish_item {
 	bool from_dlq;        /* retry: this dead letter goes when the message is stored */
 	struct dlq_id dlq;
 	/* results */
-	struct problem problem; /* of this item alone */
+	struct problem problem; /* of this item alone; 429 = over the messages of a day */
 	struct msg_id id;       /* of the message, or of the one it duplicates */
 	bool duplicate;
+	int64_t used_messages; /* of the user on this day (UTC), with this one */
+	int64_t used_bytes;    /* in this month, sent to destinations */
 	/* private */
 	struct publish *owner;
 	struct delivery *delivery;
@@ -233,6 +237,26 @@ struct dlq_found {
 };
 
 void engine_dlq(struct engine *e, struct dlq_op *op);
+
+/* ---- usage ------------------------------------------------------------------------------------------ */
+
+struct usage_read {
+	struct account *account;
+	int64_t days; /* with today; at most USAGE_DAYS_KEPT */
+	struct problem problem;
+	/* results, in `arena`, which the caller initialises and ends */
+	struct arena arena;
+	struct usage *day; /* `days` of them, the last one is today */
+	int64_t month_bytes;
+	void (*done)(struct usage_read *op);
+	void *arg;
+	/* private */
+	struct engine *engine;
+	int64_t today;
+	struct scan scan;
+};
+
+void engine_usage_read(struct engine *e, struct usage_read *op);
 
 /* ---- gates: queues, flow-control keys, the user's own ------------------------------------------------ */
 

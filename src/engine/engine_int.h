@@ -124,6 +124,8 @@ void engine_submit(struct engine *e, struct store_req *req);
 void engine_answered(struct engine *e);
 /* The problem that a failed store request is for the caller: 503, or what the refusal means. */
 void engine_store_problem(struct problem *p, const struct store_req *req, enum refusal refusal);
+/* The same for a step that was refused because of a put: tells the quota. */
+void engine_put_problem(struct problem *p, const struct step *s, const struct move *put);
 
 /* Something becomes due at this time, Unix ms: claim then. */
 void engine_expect(struct engine *e, int64_t due_ms);
@@ -136,6 +138,12 @@ void docs_edit(struct engine *e, struct doc_edit *op, size_t bytes_max);
 void accounts_load(struct engine *e);
 void accounts_free(struct engine *e);
 const struct plan *accounts_plan(const struct engine *e, const struct account *a);
+
+/* usage.c */
+/* The put counts against the hard quota of the plan, if it has one. */
+void usage_limit(const struct engine *e, const struct account *a, struct move *put);
+/* Logs that a soft quota is exceeded, once for each day or month. */
+void usage_notice(const struct engine *e, struct account *a, const struct move *put);
 
 /* delivery.c */
 must_use struct delivery *delivery_new(struct engine *e);

@@ -10,11 +10,8 @@ static void item_refused(struct publish_item *item, const struct step *s, const 
 	if (s->req.result == STORE_REFUSED && s->refusal == REFUSAL_DUPLICATE) {
 		item->duplicate = true;
 		item->id = put->put.existing;
-	} else if (s->req.result == STORE_REFUSED && s->refusal == REFUSAL_LIMIT) {
-		problem_set(&item->problem, 412, "quota maxQueues exceeded, current limit: %lld",
-			    (long long)put->put.queues_max);
 	} else {
-		engine_store_problem(&item->problem, &s->req, s->refusal);
+		engine_put_problem(&item->problem, s, put);
 	}
 }
 
@@ -52,6 +49,10 @@ static void put_done(struct store_req *req)
 	applied = req->result == STORE_APPLIED ||
 		  (d->asked_again && item->from_dlq && s->refused_move == 0 &&
 		   s->refusal == REFUSAL_NOT_FOUND);
+	item->used_messages = put->put.used_messages;
+	item->used_bytes = put->put.used_bytes;
+	if (d->account != NULL)
+		usage_notice(e, d->account, put);
 	if (applied)
 		item->id = d->msg.id;
 	else
@@ -93,6 +94,8 @@ static void put_item(struct engine *e, struct publish *p, struct publish_item *i
 		put->put.dedup_key = arena_str(&d->arena, item->dedup_key);
 		put->put.dedup_until_ms = e->now_ms + LIMIT_DEDUP_WINDOW_MS;
 	}
+	if (d->account != NULL)
+		usage_limit(e, d->account, put);
 	/* A retry of a dead letter is left to the next claim: see add_callback in delivery.c. */
 	put->put.want_lease = !item->from_dlq && delivery_has_room(e);
 	e->putting += put->put.want_lease;

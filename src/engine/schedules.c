@@ -308,6 +308,8 @@ static void trigger_done(struct store_req *req)
 	engine_answered(e);
 	if (req->result == STORE_APPLIED) {
 		e->stats.published += t->made_n;
+		if (t->made_n > 0)
+			usage_notice(e, t->account, &t->move[t->moves - 1]);
 		e->claim_wanted = true;
 		if (t->s.next_ms > 0)
 			engine_expect(e, t->s.next_ms);
@@ -315,9 +317,11 @@ static void trigger_done(struct store_req *req)
 		/* Another process has taken the number of one: the next claim hands it out again. */
 		engine_expect(e, e->now_ms + TRIGGER_AGAIN_MS);
 	} else if (req->result == STORE_REFUSED && refused > 0) {
+		struct problem p = { 0 };
+
 		/* One of the messages, not the document: tell it there, and go on. */
-		t->s.error = arena_fmt(&t->arena, "quota maxQueues exceeded, current limit: %lld",
-				       (long long)t->move[refused].put.queues_max);
+		engine_put_problem(&p, &t->step, &t->move[refused]);
+		t->s.error = arena_str(&t->arena, str_c(p.text));
 		trigger_write(t);
 		return;
 	} else if (req->result != STORE_REFUSED) {
@@ -358,12 +362,15 @@ static void trigger_write(struct trigger *t)
 	check(!t->record.overflow);
 	submit_step(t, buf_str(&t->record));
 }
+
 static void add_message(struct trigger *t, const struct msg *m)
 {
 	struct delivery *d = delivery_new(t->engine);
+	struct move *put = &t->move[t->moves++];
 
 	/* Not leased by this step, as with callbacks: the next claim takes it. */
-	delivery_prepare_put(d, &t->move[t->moves++], m);
+	delivery_prepare_put(d, put, m);
+	usage_limit(t->engine, t->account, put);
 	t->made[t->made_n++] = d;
 }
 

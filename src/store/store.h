@@ -315,7 +315,7 @@ struct scan {
 	enum gate_kind gate;
 	int64_t usage_day;
 	bool exact, descending;
-	size_t max;       /* rows, at most 1,000 */
+	size_t max;       /* rows, at most 1,000; SCAN_MESSAGES may give fewer and have more */
 	size_t bytes_max; /* of records; one row is always allowed */
 	/* results, in `arena`, which the caller initialises and ends */
 	struct arena arena;

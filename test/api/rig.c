@@ -78,6 +78,7 @@ static void make_up_answer(struct courier_req *req)
 	if (at < req->url.n)
 		check(str_u64(str_sub(req->url, at + mark.n, 3), &status));
 	req->outcome = (struct outcome){ .status = (int64_t)status, .duration_ms = 1 };
+	req->outcome.sent_bytes = RIG_HEAD_BYTES + (int64_t)req->body.n;
 	req->outcome.body = arena_fmt(&req->arena, "%d %.*s", (int)status, STR_FMT(req->method));
 	req->done(req);
 }

@@ -14,6 +14,8 @@
 #include "core/user.h"
 #include "net/web.h"
 
+enum { RIG_HEAD_BYTES = 100 }; /* of each request that the courier sends, as it tells */
+
 #define RIG_TOKEN "full-token"
 #define RIG_READ_ONLY "read-only-token"
 #define RIG_OTHER_TOKEN "other-token" /* of another user */

@@ -220,6 +220,7 @@ TEST(says_what_went_wrong_with_the_connection)
 	close(fd);
 	c = rig_get(&r, "http://127.0.0.1:%d/", port);
 	call_failed(c, "connection refused by 127.0.0.1:");
+	T_EQ_INT(c->req.outcome.sent_bytes, 0);
 	call_free(c);
 	c = rig_get(&r, "http://dead.test:%d/", port);
 	call_failed(c, "no such host: dead.test:");

@@ -68,6 +68,7 @@ TEST_EACH(sends_each_method_with_and_without_a_body, methods)
 		 row->method, server_port(s), row->want);
 	rig_do(c);
 	T_EQ_STR(c->req.outcome.body, want);
+	T_EQ_INT(c->req.outcome.sent_bytes, strlen(want));
 	call_free(c);
 	stop(s, &r);
 }

@@ -92,7 +92,7 @@ static void populate(struct kit *k, const char *user, struct kit_msg m[POPULATED
 	m[8] = PUT(k, .user = user, .queue = "q", .flow = "g", .delay_ms = 5);
 	m[9] = PUT(k, .user = user, .queue = "paused");
 	m[10] = PUT(k, .user = user, .queue = "r");
-	callback[0] = kit_settle_move(k, &root, &(struct kit_settle){ SETTLE_DELIVERED });
+	callback[0] = kit_settle_move(k, &root, &(struct kit_settle){ .to = SETTLE_DELIVERED });
 	callback[1] =
 		kit_put_move(k, &(struct kit_put){ .user = user, .root = root.id.seq }, &m[11]);
 	T_EQ_INT(kit_step(k, &step, callback, 2), STORE_APPLIED);

@@ -80,7 +80,8 @@ CONTRACT(a_callback_counts_as_a_message)
 	struct move moves[2];
 	struct step step;
 
-	moves[0] = kit_settle_move(k, &m, &(struct kit_settle){ SETTLE_DELIVERED, .bytes = 7 });
+	moves[0] =
+		kit_settle_move(k, &m, &(struct kit_settle){ .to = SETTLE_DELIVERED, .bytes = 7 });
 	moves[1] = kit_put_move(k, &(struct kit_put){ .root = m.id.seq }, &callback);
 	T_EQ_INT(kit_step(k, &step, moves, 2), STORE_APPLIED);
 	T_EQ_STR(usage(k), "2 7 1 0 0 0 0");
@@ -147,7 +148,7 @@ CONTRACT(a_repetition_counts_nothing)
 		step.req.result = STORE_UNKNOWN;
 	}
 	m.lease = put.put.lease;
-	settle = kit_settle_move(k, &m, &(struct kit_settle){ SETTLE_RETRY, .bytes = 9 });
+	settle = kit_settle_move(k, &m, &(struct kit_settle){ .to = SETTLE_RETRY, .bytes = 9 });
 	step_init(&step, &settle, 1, kit_ignore, NULL);
 	for (int i = 0; i < 3; i++) {
 		T_EQ_INT(kit_do(k, &step.req), i ? STORE_REFUSED : STORE_APPLIED);

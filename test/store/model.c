@@ -299,6 +299,7 @@ void model_put(struct model *w, const struct model_msg *m)
 {
 	check(w->msgs < MODEL_MSGS_MAX);
 	w->msg[w->msgs++] = *m;
+	w->user[m->user].used.messages++;
 	if (m->queue >= 0 && m->root < 0)
 		(void)model_queue(w, m->user, m->queue);
 }
@@ -321,6 +322,10 @@ static void end(struct model *w, struct model_msg *m, enum event_state last)
 {
 	stop(w, m);
 	m->gone = true;
+	w->user[m->user].used.cancelled += last == EVENT_CANCELED;
+	w->user[m->user].used.delivered += last == EVENT_DELIVERED;
+	w->user[m->user].used.failed += last == EVENT_FAILED;
+	w->user[m->user].used.errors += last == EVENT_FAILED;
 	if (m->flow >= 0)
 		w->user[m->user].flow[m->flow].used_ms = w->k->now_ms;
 	m->event[m->events++] = (uint8_t)last;
@@ -352,6 +357,9 @@ void model_settled(struct model *w, int i, enum settle_to to, int64_t due_ms)
 		m->due_ms = due_ms;
 		m->ord_ms = due_ms > w->k->now_ms ? due_ms : w->k->now_ms;
 		m->event[m->events++] = EVENT_RETRY;
+		w->user[m->user].used.messages++;
+		w->user[m->user].used.retried++;
+		w->user[m->user].used.errors++;
 	} else {
 		m->dead = to == SETTLE_DEAD;
 		m->dlq = (struct dlq_id){ w->k->now_ms, m->m.id.seq };
@@ -511,6 +519,29 @@ static void compare_docs(struct model *w, int user)
 	T_EQ_INT(at, s->rows);
 }
 
+static void compare_usage(struct model *w, int user)
+{
+	struct scan *s = kit_scan(
+		w->k, &(struct scan){ .kind = SCAN_USAGE, .user = str_c(model_user_name(user)) });
+	const struct usage *u = &w->user[user].used;
+	struct usage sum = { 0 };
+
+	for (size_t i = 0; i < s->rows; i++) {
+		sum.messages += s->row[i].usage.messages;
+		sum.delivered += s->row[i].usage.delivered;
+		sum.retried += s->row[i].usage.retried;
+		sum.errors += s->row[i].usage.errors;
+		sum.failed += s->row[i].usage.failed;
+		sum.cancelled += s->row[i].usage.cancelled;
+	}
+	T_EQ_INT(sum.messages, u->messages);
+	T_EQ_INT(sum.delivered, u->delivered);
+	T_EQ_INT(sum.retried, u->retried);
+	T_EQ_INT(sum.errors, u->errors);
+	T_EQ_INT(sum.failed, u->failed);
+	T_EQ_INT(sum.cancelled, u->cancelled);
+}
+
 /* Every state was logged once, in order (I4). */
 static void compare_events(struct model *w)
 {
@@ -547,6 +578,7 @@ void model_compare(struct model *w)
 		compare_dlq(w, u);
 		compare_gates(w, u);
 		compare_docs(w, u);
+		compare_usage(w, u);
 	}
 	compare_events(w);
 }

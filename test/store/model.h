@@ -44,6 +44,7 @@ struct model_flow {
 
 struct model_user {
 	struct gate gate;
+	struct usage used; /* over all days */
 	struct model_queue queue[MODEL_QUEUES];
 	struct model_flow flow[MODEL_FLOWS];
 	struct {

@@ -78,6 +78,30 @@ TEST(a_newer_database_is_refused_with_words)
 	refused(path, "version 99");
 }
 
+/* As version 1 left it. */
+TEST(a_database_of_version_1_is_migrated_with_what_it_has)
+{
+	const char *path = file_path("store.db");
+	struct kit_msg dead, waiting;
+	struct kit k;
+
+	kit_init(&k, &kit_disk);
+	dead = PUT(&k, .want_lease = true);
+	SETTLE(&k, &dead, SETTLE_DEAD);
+	waiting = PUT(&k);
+	k.backend->close(&k);
+	exec(path, "DROP TABLE usage; DROP INDEX dlq_until;"
+		   "ALTER TABLE dlq DROP COLUMN until_ms; PRAGMA user_version = 1");
+	k.backend->open(&k);
+	T_CHECK(kit_find(&k, &waiting) != NULL);
+	T_EQ_INT(kit_scan(&k, &(struct scan){ .kind = SCAN_DLQ, .user = STR("u") })->rows, 1);
+	T_EQ_INT(PUT(&k).used_messages, 1);
+	kit_pass(&k, 1000000000);
+	kit_claim(&k, 0);
+	T_EQ_INT(kit_scan(&k, &(struct scan){ .kind = SCAN_DLQ, .user = STR("u") })->rows, 1);
+	kit_done(&k);
+}
+
 TEST(a_file_that_is_not_ours_is_refused)
 {
 	const char *path = file_path("other.db");
@@ -166,6 +190,7 @@ static void limit_files(rlim_t bytes)
 }
 
 static const struct kit_backend *const disk_only[] = { &kit_disk };
+static const struct kit_backend *const memory_only[] = { &kit_memory };
 
 CONTRACT_ON(a_full_disk_answers_unavailable_and_the_store_goes_on, disk_only)
 {
@@ -390,4 +415,51 @@ CONTRACT(a_batch_too_big_for_one_transaction_is_cut)
 	for (int i = 0; i < MANY; i++)
 		T_EQ_INT(step[i].req.result, STORE_APPLIED);
 	T_CHECK(stats(k).commits - before >= 4 && stats(k).commits - before <= 8);
+}
+
+/* ---- listings -------------------------------------------------------------------------------- */
+
+/* How many messages of "u" a listing of all pages gives; they come in order. */
+static size_t count_listed(struct kit *k, size_t page)
+{
+	struct scan s = { .kind = SCAN_MESSAGES, .user = STR("u"), .max = page };
+	uint64_t last = 0;
+	size_t n = 0;
+	bool more = true;
+
+	while (more) {
+		struct scan *got = kit_scan(k, &s);
+
+		for (size_t i = 0; i < got->rows; i++) {
+			T_CHECK(got->row[i].id.seq > last);
+			last = got->row[i].id.seq;
+		}
+		T_CHECK(!got->more || got->at_id.seq > s.id.seq);
+		n += got->rows;
+		s.id = got->at_id;
+		more = got->more;
+	}
+	return n;
+}
+
+CONTRACT_ON(a_user_with_more_messages_than_are_gathered_is_listed_too, memory_only)
+{
+	enum { MANY = SQLITE_LISTED + 2000, BATCH = 1000 };
+	static struct kit_msg m[BATCH];
+	static struct move moves[BATCH];
+	struct step step;
+
+	k->unchecked = true;
+	for (int i = 0; i < MANY; i += BATCH) {
+		for (int j = 0; j < BATCH; j++)
+			moves[j] = kit_put_move(k,
+						&(struct kit_put){ .user = j % 11 ? "u" : "v",
+								   .queue = j % 3 ? NULL : "q",
+								   .flow = j % 5 ? NULL : "f",
+								   .delay_ms = j % 7 },
+						&m[j]);
+		T_EQ_INT(kit_step(k, &step, moves, BATCH), STORE_APPLIED);
+	}
+	T_EQ_INT(kit_claim(k, 100)->n, 100);
+	T_EQ_INT(count_listed(k, 700), MANY / BATCH * (BATCH - 91));
 }

@@ -344,6 +344,18 @@ bool easy_lost_answer(const struct easy *e, CURLcode code)
 	return is_answered_early(e, code) && !is_complete(e, code);
 }
 
+/* Head and body, as far as libcurl came with them. A body that goes out in one write with the head is counted with it,
+ * too; then the head's count is the greater one. */
+static int64_t sent_bytes(const struct easy *e)
+{
+	curl_off_t body = 0;
+	long heads = 0;
+
+	curl_easy_getinfo(e->curl, CURLINFO_REQUEST_SIZE, &heads);
+	curl_easy_getinfo(e->curl, CURLINFO_SIZE_UPLOAD_T, &body);
+	return heads > body ? heads : heads + body;
+}
+
 void easy_judge(struct easy *e, CURLcode code, int64_t limit_ms)
 {
 	struct outcome *o = &e->x->req->outcome;
@@ -351,6 +363,7 @@ void easy_judge(struct easy *e, CURLcode code, int64_t limit_ms)
 	long status = 0;
 
 	e->is_spent |= code != CURLE_OK;
+	o->sent_bytes = sent_bytes(e);
 	curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (!is_complete(e, code)) {
 		judge_failure(e, code != CURLE_OK ? code : CURLE_PARTIAL_FILE, limit_ms, status);

@@ -1,6 +1,7 @@
 #include "store/sqlite/sqlite_int.h"
 
 enum {
+	MESSAGES_PER_LOOK = 256,
 	COSTLY_BYTES = 64 * 1024, /* a record counts as one more row for each so many bytes */
 	EXPIRED_BYTES_MAX = 8 << 20,
 };
@@ -18,20 +19,28 @@ static void spend(struct purging *p, int64_t bytes)
 	p->room -= 1 + bytes / COSTLY_BYTES;
 }
 
-static void messages_remove(struct purging *p)
+/* Removes the messages of one look. Returns how many. */
+static size_t messages_remove_some(struct purging *p)
 {
-	while (p->room > 0) {
-		sqlite3_stmt *s = sqlite_sql_start(p->db, SQL_MESSAGE_OF_USER);
-		struct sqlite_row r;
-		int64_t seq;
+	int64_t seq[MESSAGES_PER_LOOK];
+	size_t n = sqlite_row_of_user(p->db, p->user, 0, MESSAGES_PER_LOOK, seq);
+	size_t i;
 
-		sqlite_sql_int(s, 1, p->user->id);
-		seq = sqlite_sql_value(p->db, s, 0);
-		if (seq == 0 || !sqlite_row_get(p->db, (uint64_t)seq, &r))
+	for (i = 0; i < n && p->room > 0; i++) {
+		struct sqlite_row r;
+
+		if (!sqlite_row_get(p->db, (uint64_t)seq[i], &r))
 			break;
 		spend(p, r.flags & ROW_LARGE ? (int64_t)sqlite_row_record_bytes(p->db, &r) : 0);
 		sqlite_message_end(p->db, &r);
 	}
+	return i;
+}
+
+static void messages_remove(struct purging *p)
+{
+	while (p->room > 0 && messages_remove_some(p) > 0)
+		;
 	/* While their queues are there. */
 	sqlite_message_free_slots(p->db);
 }

@@ -72,6 +72,22 @@ struct str sqlite_row_record(struct sqlite_db *db, const struct sqlite_row *r, s
 	return record;
 }
 
+size_t sqlite_row_of_user(struct sqlite_db *db, const struct sqlite_gate *user, int64_t after,
+			  size_t max, int64_t *ret_seq)
+{
+	sqlite3_stmt *s = sqlite_sql_start(db, SQL_MESSAGE_OF_USER);
+	size_t n = 0;
+
+	sqlite_sql_int(s, 1, user->id);
+	sqlite_sql_int(s, 2, after);
+	sqlite_sql_int(s, 3, (int64_t)max);
+	while (sqlite_sql_row(db, s))
+		ret_seq[n++] = sqlite3_column_int64(s, 0);
+	sqlite_sql_end(s);
+	check(n <= max);
+	return n;
+}
+
 size_t sqlite_row_record_bytes(struct sqlite_db *db, const struct sqlite_row *r)
 {
 	sqlite3_stmt *s = sqlite_sql_start(db, SQL_LARGE_SIZE);

@@ -1,8 +1,12 @@
 #include "store/sqlite/sqlite_int.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-enum { SCAN_ROWS_MAX = 1000 };
+enum {
+	SCAN_ROWS_MAX = 1000,
+	SCAN_LOOKED_FACTOR = 10, /* messages looked at per row asked for */
+};
 
 /* A scan in the making. */
 struct listing {
@@ -77,7 +81,7 @@ static void scan_message(struct listing *l)
 }
 
 /* One row of SQL_MESSAGE_SCAN. Returns false when it has no room. */
-static bool message_look(struct listing *l, sqlite3_stmt *q)
+static bool message_look(struct listing *l, sqlite3_stmt *q, int64_t user_id)
 {
 	struct sqlite_row r = {
 		.seq = sqlite3_column_int64(q, 0),
@@ -88,8 +92,11 @@ static bool message_look(struct listing *l, sqlite3_stmt *q)
 		.flags = sqlite3_column_int64(q, 11),
 	};
 	bool large = r.flags & ROW_LARGE;
-	struct str record = sqlite_sql_str(q, 12);
+	struct str record;
 
+	if (sqlite3_column_int64(q, 2) != user_id)
+		return true;
+	record = sqlite_sql_str(q, 12);
 	if (!has_room(l, large ? sqlite_row_record_bytes(l->db, &r) : record.n))
 		return false;
 	record = large ? sqlite_row_record(l->db, &r, &l->scan->arena)
@@ -98,24 +105,52 @@ static bool message_look(struct listing *l, sqlite3_stmt *q)
 	return true;
 }
 
+/* Looks at so many rows of the table after a seq, until there is no room. Returns how many it saw. */
+static size_t messages_look(struct listing *l, int64_t user_id, int64_t after, size_t max)
+{
+	struct scan *s = l->scan;
+	sqlite3_stmt *q = sqlite_sql_start(l->db, SQL_MESSAGE_SCAN);
+	size_t seen = 0;
+
+	sqlite_sql_int(q, 1, after);
+	while (seen < max && sqlite_sql_row(l->db, q) && message_look(l, q, user_id)) {
+		s->at_id.seq = (uint64_t)sqlite3_column_int64(q, 0);
+		s->at_id.nonce = (uint64_t)sqlite3_column_int64(q, 1);
+		seen++;
+	}
+	sqlite_sql_end(q);
+	return seen;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 static void scan_messages(struct listing *l)
 {
 	struct scan *s = l->scan;
 	struct sqlite_gate *user = sqlite_gate_user(l->db, s->user, false);
-	sqlite3_stmt *q = sqlite_sql_start(l->db, SQL_MESSAGE_SCAN);
+	int64_t after = (int64_t)s->id.seq;
+	int64_t *seq;
+	size_t n;
 
 	s->at_id = s->id;
 	if (user == NULL || s->id.seq >= INT64_MAX)
 		return;
-	sqlite_sql_int(q, 1, user->id);
-	sqlite_sql_int(q, 2, (int64_t)s->id.seq);
-	while (sqlite_sql_row(l->db, q)) {
-		if (!message_look(l, q))
-			break;
-		s->at_id.seq = (uint64_t)sqlite3_column_int64(q, 0);
-		s->at_id.nonce = (uint64_t)sqlite3_column_int64(q, 1);
+	seq = xmalloc((SQLITE_LISTED + 1) * sizeof(*seq));
+	n = sqlite_row_of_user(l->db, user, after, SQLITE_LISTED + 1, seq);
+	if (n <= SQLITE_LISTED) {
+		qsort(seq, n, sizeof(*seq), by_seq);
+		for (size_t i = 0; i < n && !s->more; i++)
+			(void)messages_look(l, user->id, seq[i] - 1, 1);
+	} else if (messages_look(l, user->id, after, SCAN_LOOKED_FACTOR * l->max) ==
+		   SCAN_LOOKED_FACTOR * l->max) {
+		s->more = true;
 	}
-	sqlite_sql_end(q);
+	free(seq);
 }
 
 /* ---- dead letters ---------------------------------------------------------------------------- */

@@ -84,8 +84,6 @@ static const char *const migration[] = {
 	"PRAGMA application_id = 0x71737468;"
 	"PRAGMA user_version = 1;",
 
-	/* A user's messages are found by the index on user, which ends with the row's key, seq. */
-	"CREATE INDEX message_user ON message (user);"
 	"CREATE TABLE usage ("
 	" user INTEGER NOT NULL," /* gate.id */
 	" day INTEGER NOT NULL,"  /* since 1970-01-01 */
@@ -139,8 +137,14 @@ const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 		" WHERE lane = ?1 AND ord >= ?2 AND ord <= ?3 ORDER BY ord, seq LIMIT 1",
 	[SQL_MESSAGE_RECORD] = "SELECT record FROM message WHERE seq = ?1",
 	[SQL_MESSAGE_SCAN] = "SELECT " MESSAGE_COLUMNS ", record FROM message"
-			     " WHERE user = ?1 AND seq > ?2 ORDER BY seq",
-	[SQL_MESSAGE_OF_USER] = "SELECT seq FROM message WHERE user = ?1 LIMIT 1",
+			     " WHERE seq > ?1 ORDER BY seq",
+	/* All of it but what is leased is in the index. */
+	[SQL_MESSAGE_OF_USER] =
+		"SELECT seq FROM message INDEXED BY place WHERE lane = ?1 AND +seq > ?2"
+		" UNION ALL SELECT m.seq FROM gate g CROSS JOIN message m INDEXED BY place"
+		" ON m.lane = g.id WHERE g.user = ?1 AND +m.seq > ?2"
+		" UNION ALL SELECT seq FROM message INDEXED BY place"
+		" WHERE lane < 0 AND user = ?1 AND +seq > ?2 LIMIT ?3",
 	[SQL_MESSAGE_HELD] = "SELECT 1 FROM message WHERE lane = ?1 LIMIT 1",
 	[SQL_MESSAGE_LEASED] = "SELECT user, flow, flags FROM message WHERE lane < 0",
 
