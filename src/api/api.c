@@ -116,6 +116,8 @@ static size_t body_max(const struct call *c)
 	case ROUTE_BATCH:
 		return API_BATCH_BYTES_MAX;
 	case ROUTE_MESSAGE:
+		if (c->plan == NULL)
+			return API_OPEN_BYTES_MAX;
 		if (c->plan->message_bytes_max > 0 &&
 		    c->plan->message_bytes_max < API_MESSAGE_BYTES_MAX)
 			return (size_t)c->plan->message_bytes_max;

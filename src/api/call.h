@@ -18,6 +18,7 @@ enum {
 	API_SMALL_BYTES_MAX = 1024 * 1024,         /* of a body that is not a message */
 	API_BATCH_BYTES_MAX = 100 * 1024 * 1024,   /* spec 2.2.2 */
 	API_MESSAGE_BYTES_MAX = 100 * 1024 * 1024, /* for a plan without a limit */
+	API_OPEN_BYTES_MAX = 10 * 1024 * 1024,     /* of a message from nobody known */
 	API_ANSWER_BYTES_MAX = 64 * 1024 * 1024,   /* of what is built; the server sends less */
 	API_ANSWER_KEEP_BYTES = 256 * 1024,        /* of memory kept between answers */
 };

@@ -1,18 +1,21 @@
 /* h_batch.c - POST /v2/batch (spec 2.2.2).
  *
  * What is no array of items refuses the whole call, and nothing is sent. An item that is well
- * formed but cannot be sent has an error in its place, and the others are sent.
+ * formed but cannot be sent has an error in its place, and the others are sent. An item of a workflow run
+ * that cannot be sent refuses the whole call: its SDK looks at the status alone.
  */
 #include "api/body.h"
 #include "api/handlers.h"
 #include "api/quotas.h"
+#include "api/runitem.h"
 #include "base/map.h"
 
 enum { MESSAGES_MAX = 20 * 1000 }; /* URL groups make several of one item */
 
 struct slot {
-	struct problem *problem;   /* why it was not handed to the engine; NULL = it was */
-	struct publish_item *item; /* the first of its messages */
+	struct problem *problem;    /* why it was not handed to the engine; NULL = it was */
+	struct publish_item *item;  /* the first of its messages */
+	const struct run_item *run; /* it is a message of a workflow run */
 };
 
 struct batch {
@@ -22,7 +25,9 @@ struct batch {
 	struct slot *slot;         /* the same */
 	size_t n;
 	struct groups_find find;
-	struct map groups;      /* of find.one, by name */
+	struct map groups; /* of find.one, by name */
+	struct runitems runs;
+	size_t pending;         /* of publish and runs */
 	struct problem problem; /* of the whole call */
 };
 
@@ -57,6 +62,8 @@ static void answer(struct call *c, const struct batch *b)
 	for (size_t i = 0; i < b->n; i++) {
 		if (b->slot[i].problem != NULL)
 			item_write_problem(&j, b->slot[i].problem);
+		else if (b->slot[i].run != NULL)
+			runitem_write(&j, b->slot[i].run);
 		else
 			item_write_all(&j, &b->src[i], b->slot[i].item);
 	}
@@ -64,9 +71,24 @@ static void answer(struct call *c, const struct batch *b)
 	call_answer_with(c, 200, warning);
 }
 
+static void sent(struct call *c, struct batch *b)
+{
+	if (--b->pending > 0)
+		return;
+	if (b->runs.problem.status != 0)
+		quotas_fail(c, &b->runs.problem);
+	else
+		answer(c, b);
+}
+
 static void published(struct publish *p)
 {
-	answer(p->arg, container_of(p, struct batch, publish));
+	sent(p->arg, container_of(p, struct batch, publish));
+}
+
+static void runs_published(struct runitems *r)
+{
+	sent(r->call, container_of(r, struct batch, runs));
 }
 
 /* Reserves room for each item's messages; an item that there is no room for is refused. */
@@ -88,12 +110,32 @@ static size_t place_items(struct batch *b, struct arena *a)
 	return n;
 }
 
+/* False with b->problem when the whole call is refused. */
+static bool make_run_items(struct call *c, struct batch *b)
+{
+	struct runask ask;
+	size_t index;
+
+	runitem_init(&b->runs, c, b->n);
+	b->runs.done = runs_published;
+	for (size_t i = 0; i < b->n; i++) {
+		if (!runitem_ask(&b->src[i], &ask, &b->problem))
+			return false;
+		if (ask.kind == RUNASK_NONE)
+			continue;
+		if (!runitem_add(&b->runs, &b->src[i], &ask, &index, &b->problem))
+			return false;
+		b->slot[i].run = &b->runs.item[index];
+	}
+	return true;
+}
+
 static void make_item(struct call *c, struct batch *b, size_t at)
 {
 	struct publish_item *item = &b->item[b->publish.n];
 	struct problem p = { 0 };
 
-	if (b->slot[at].problem != NULL)
+	if (b->slot[at].problem != NULL || b->slot[at].run != NULL)
 		return;
 	if (item_make(c, &b->src[at], item, &p)) {
 		b->slot[at].item = item;
@@ -110,16 +152,25 @@ static void send_items(struct call *c, struct batch *b)
 
 	b->slot = arena_array(a, struct slot, b->n + 1);
 	b->item = arena_array(a, struct publish_item, place_items(b, a) + 1);
+	if (!make_run_items(c, b)) {
+		call_fail(c, &b->problem);
+		return;
+	}
 	for (size_t i = 0; i < b->n; i++)
 		make_item(c, b, i);
 	b->publish.account = c->account;
 	b->publish.item = b->item;
 	b->publish.done = published;
 	b->publish.arg = c;
-	if (b->publish.n == 0)
+	b->pending = (b->publish.n > 0) + (b->runs.n > 0);
+	if (b->pending == 0) {
 		answer(c, b);
-	else
+		return;
+	}
+	if (b->publish.n > 0)
 		engine_publish(c->api->set.engine, &b->publish);
+	if (b->runs.n > 0)
+		runitem_send(&b->runs);
 }
 
 /* ---- groups ---------------------------------------------------------------------------------- */

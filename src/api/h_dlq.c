@@ -195,8 +195,21 @@ static void answer_list(struct dlq_call *d)
 	call_answer(d->call, 200);
 }
 
+/* Runs that have failed are listed here, too, when they are asked for. */
+static bool asks_for_workflows(struct call *c)
+{
+	struct str source = STR_NULL;
+
+	return query_get(call_arena(c), c->req->query, STR("source"), &source) &&
+	       str_eq(source, STR("workflow"));
+}
+
 void h_dlq_list(struct call *c)
 {
+	if (asks_for_workflows(c)) {
+		h_workflow_dlq_list(c);
+		return;
+	}
 	submit_selected(dlq_call(c, DLQ_LIST, answer_list));
 }
 

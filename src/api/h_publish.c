@@ -1,7 +1,7 @@
 /* h_publish.c - POST /v2/publish and /v2/enqueue (spec 2.2.1). */
 #include "api/handlers.h"
-#include "api/item.h"
 #include "api/quotas.h"
+#include "api/runitem.h"
 
 struct publication {
 	struct call *call;
@@ -9,6 +9,7 @@ struct publication {
 	struct groups_find find;
 	struct groups_find_one group;
 	struct publish publish;
+	struct runitems runs; /* when it is for a workflow run */
 	struct problem problem;
 };
 
@@ -67,6 +68,40 @@ static void group_found(struct groups_find *find)
 	publish(pub);
 }
 
+static void run_published(struct runitems *r)
+{
+	struct json_out j;
+
+	if (r->problem.status != 0) {
+		quotas_fail(r->call, &r->problem);
+		return;
+	}
+	j = call_json(r->call);
+	runitem_write(&j, &r->item[0]);
+	call_answer(r->call, 200);
+}
+
+/* True when that is what it is; then the call is taken care of. */
+static bool publish_to_run(struct publication *pub)
+{
+	struct runask ask = { 0 };
+	size_t index;
+
+	if (!runitem_ask(&pub->src, &ask, &pub->problem)) {
+		call_fail(pub->call, &pub->problem);
+		return true;
+	}
+	if (ask.kind == RUNASK_NONE)
+		return false;
+	runitem_init(&pub->runs, pub->call, 1);
+	pub->runs.done = run_published;
+	if (runitem_add(&pub->runs, &pub->src, &ask, &index, &pub->problem))
+		runitem_send(&pub->runs);
+	else
+		call_fail(pub->call, &pub->problem);
+	return true;
+}
+
 static void publish_to(struct call *c, struct str queue, enum options_use use)
 {
 	struct publication *pub = arena_new(call_arena(c), struct publication);
@@ -80,6 +115,8 @@ static void publish_to(struct call *c, struct str queue, enum options_use use)
 		.queue = queue,
 		.use = use,
 	};
+	if (publish_to_run(pub))
+		return;
 	pub->group.name = item_group_name(&pub->src);
 	if (pub->group.name.n == 0) {
 		publish(pub);

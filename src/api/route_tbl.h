@@ -83,6 +83,50 @@
 	X(DELETE, "/v2/admin/users/{id}/readOnlyToken", h_users_no_read_only_token, ADMIN, SMALL, \
 	  "take it away")                                                                         \
 	X(POST, "/llm/v1/chat/completions", h_llm, WRITE, SMALL, "not offered; says what is")     \
+	X(POST, "/v2/trigger/{destination...}", h_workflow_trigger, SEND, MESSAGE,                \
+	  "start a workflow run")                                                                 \
+	X(POST, "/v2/batch/trigger", h_workflow_trigger_batch, SEND, BATCH, "start several")      \
+	X(GET, "/v2/workflows/runs/{id}", h_workflow_history, READ, SMALL,                        \
+	  "the history of an open run")                                                           \
+	X(DELETE, "/v2/workflows/runs/{id}", h_workflow_end, SEND, MESSAGE,                       \
+	  "finish or cancel a run")                                                               \
+	X(DELETE, "/v2/workflows/runs", h_workflow_cancel, WRITE, SMALL,                          \
+	  "cancel runs by ids or filter")                                                         \
+	X(POST, "/v2/wait/{event...}", h_workflow_wait, SEND, SMALL, "a step waits for it")       \
+	X(POST, "/v2/notify/{event...}", h_workflow_notify, SEND, MESSAGE,                        \
+	  "tell all who wait for it, or one run")                                                 \
+	X(GET, "/v2/waiters/{event...}", h_workflow_waiters, READ, SMALL, "who waits for it")     \
+	X(POST, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,       \
+	  "a webhook that a run waits for")                                                       \
+	X(GET, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,        \
+	  "the same")                                                                             \
+	X(PUT, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,        \
+	  "the same")                                                                             \
+	X(PATCH, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,      \
+	  "the same")                                                                             \
+	X(DELETE, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,     \
+	  "the same")                                                                             \
+	X(GET, "/v2/workflows/logs", h_workflow_logs, READ, SMALL, "runs, step by step")          \
+	X(GET, "/v2/workflows/events", h_workflow_events, READ, SMALL,                            \
+	  "the same, or their log entries")                                                       \
+	X(GET, "/v2/workflows/dlq", h_workflow_dlq_list, READ, SMALL, "list the failed runs")     \
+	X(GET, "/v2/workflows/dlq/{id}", h_workflow_dlq_get, READ, SMALL, "one failed run")       \
+	X(DELETE, "/v2/workflows/dlq/{id}", h_workflow_dlq_delete_one, WRITE, SMALL,              \
+	  "delete a failed run")                                                                  \
+	X(DELETE, "/v2/workflows/dlq", h_workflow_dlq_delete, WRITE, SMALL,                       \
+	  "delete by ids or filter")                                                              \
+	X(POST, "/v2/workflows/dlq/resume", h_workflow_dlq_resume, WRITE, SMALL,                  \
+	  "go on with failed runs")                                                               \
+	X(POST, "/v2/workflows/dlq/resume/{id}", h_workflow_dlq_resume_one, WRITE, SMALL,         \
+	  "go on with one")                                                                       \
+	X(POST, "/v2/workflows/dlq/restart", h_workflow_dlq_restart, WRITE, SMALL,                \
+	  "start failed runs again")                                                              \
+	X(POST, "/v2/workflows/dlq/restart/{id}", h_workflow_dlq_restart_one, WRITE, SMALL,       \
+	  "start one again")                                                                      \
+	X(POST, "/v2/workflows/dlq/callback/{id}", h_workflow_report, WRITE, SMALL,               \
+	  "send its failure callback again")                                                      \
+	X(DELETE, "/v2/workflows/dlq/callback/{id}", h_workflow_report_stop, WRITE, SMALL,        \
+	  "cancel its failure callback")                                                          \
 	X(GET, "/v2/health", h_health, OPEN, SMALL, "is the server up?")                          \
 	X(GET, "/health", h_health, OPEN, SMALL, "is the server up?")
 

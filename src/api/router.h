@@ -36,7 +36,7 @@ enum route_scope {
 /* How long a body may be. */
 enum route_body {
 	ROUTE_SMALL,   /* API_SMALL_BYTES_MAX */
-	ROUTE_MESSAGE, /* the plan's message size */
+	ROUTE_MESSAGE, /* the plan's message size; API_OPEN_BYTES_MAX on open routes */
 	ROUTE_BATCH,   /* API_BATCH_BYTES_MAX */
 };
 
@@ -54,7 +54,7 @@ struct route_table {
 	size_t n;
 };
 
-enum { ROUTE_IDS_MAX = 2 };
+enum { ROUTE_IDS_MAX = 3 };
 
 struct route_match {
 	const struct route *route;

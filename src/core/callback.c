@@ -23,22 +23,33 @@ static void put_bytes(struct json_out *j, struct str key, struct str bytes)
 	json_b64(j, bytes);
 }
 
+/* A workflow is told of a call without an answer as if a gateway had answered. */
+static int64_t status_of(const struct callback_source *src)
+{
+	const struct outcome *o = src->outcome;
+
+	if (o->status || src->msg->run_role != MSG_CALL)
+		return o->status;
+	return o->duration_ms >= src->msg->timeout_ms ? 504 : 502;
+}
+
 static void put_outcome(struct json_out *j, const struct callback_source *src)
 {
 	const struct outcome *o = src->outcome;
 
-	json_kint(j, STR("status"), o->status);
+	json_kint(j, STR("status"), status_of(src));
 	put_headers(j, STR("header"), &o->header);
-	/* Where nothing came back, the reason stands in for the body. */
-	put_bytes(j, STR("body"), o->status || o->body.n ? o->body : o->error);
+	/* Where nothing came back, the reason stands in for the body; but a failure function parses it. */
+	put_bytes(j, STR("body"), o->status || o->body.n || src->run_failed ? o->body : o->error);
 	json_kint(j, STR("retried"), src->retried);
 	json_kint(j, STR("maxRetries"), src->msg->retries_max);
 	if (src->verdict.kind == VERDICT_DEAD)
 		json_kstr_opt(j, STR("dlqId"), src->dlq_id);
 }
 
-static void put_source(struct json_out *j, const struct msg *m)
+static void put_source(struct json_out *j, const struct callback_source *src)
 {
+	const struct msg *m = src->msg;
 	char id[MSG_ID_LEN + 1];
 
 	msg_id_text(id, m->id);
@@ -48,7 +59,11 @@ static void put_source(struct json_out *j, const struct msg *m)
 	json_kstr(j, STR("url"), m->url);
 	json_kstr(j, STR("method"), m->method);
 	put_headers(j, STR("sourceHeader"), &m->header);
-	put_bytes(j, STR("sourceBody"), m->body);
+	put_bytes(j, STR("sourceBody"), src->has_payload ? src->payload : m->body);
+	if (src->run_failed) {
+		json_kstr(j, STR("workflowRunId"), m->run);
+		json_kint(j, STR("workflowCreatedAt"), m->run_created_ms);
+	}
 	json_kint(j, STR("notBefore"), m->not_before_ms);
 	json_kint(j, STR("createdAt"), m->created_ms);
 	json_kstr_opt(j, STR("scheduleId"), m->schedule_id);
@@ -65,7 +80,7 @@ static struct str body_text(struct arena *a, const struct callback_source *src)
 	j = json_out(&b);
 	json_open(&j, '{');
 	put_outcome(&j, src);
-	put_source(&j, src->msg);
+	put_source(&j, src);
 	json_close(&j, '}');
 	text = arena_str(a, buf_str(&b));
 	buf_done(&b);
@@ -131,6 +146,8 @@ bool callback_make(struct arena *a, const struct callback_source *src, bool fail
 	if ((source->flags & MSG_IS_CALLBACK) || !m.url.n)
 		return false;
 	if (failure && src->verdict.kind != VERDICT_DEAD)
+		return false;
+	if (source->run_role == MSG_CALL && src->verdict.kind == VERDICT_RETRY)
 		return false;
 	if (!apply_settings(a, src, settings, &m) || !headers_get(settings, STR("Retries")).n)
 		m.retries_max = source->retries_max;

@@ -18,10 +18,14 @@ struct callback_source {
 	struct str dlq_id;       /* text; set when the verdict is DEAD */
 	const struct plan *plan; /* limits for the callback's own settings */
 	int64_t now_ms;
+	bool run_failed;    /* it reports that the message's workflow run has failed by it */
+	bool has_payload;   /* ... and shows this in place of the message's body: */
+	struct str payload; /* what the run was started with */
 };
 
 /* Builds the callback message that this outcome calls for, if any; `failure` asks for the failure
- * callback (only when DEAD), else the callback (after every attempt that had an outcome). Returns
+ * callback (only when DEAD), else the callback (after every attempt that had an outcome; for a call
+ * of a workflow run only after the last one). Returns
  * false when none is due. Everything in *ret_msg lives in the arena; its id is left zero for the
  * caller. */
 must_use bool callback_make(struct arena *a, const struct callback_source *src, bool failure,

@@ -5,6 +5,10 @@
  * event carries the message's record (msg.h) when the log may not have it yet: on CREATED, and on
  * an ACTIVE that is not in the same step as its CREATED. So every log entry can show url, headers
  * and body although the log may have dropped the early entries.
+ *
+ * What happens to a workflow run as a whole hangs on its first message: RUN_SUCCESS with the result in
+ * response_body, RUN_FAILED with the dead letter's id in `error`, RUN_CANCELED; and RUN_STEP, whose
+ * response_body is the JSON of a step that waits without a message of its own.
  */
 #ifndef CORE_EVENT_H
 #define CORE_EVENT_H
@@ -19,7 +23,11 @@
 	X(DELIVERED)        \
 	X(FAILED)           \
 	X(CANCEL_REQUESTED) \
-	X(CANCELED)
+	X(CANCELED)         \
+	X(RUN_SUCCESS)      \
+	X(RUN_FAILED)       \
+	X(RUN_CANCELED)     \
+	X(RUN_STEP)
 
 enum event_state {
 	EVENT_NONE,

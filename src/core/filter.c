@@ -29,6 +29,7 @@ enum target {
 	TARGET_CURSOR,
 	TARGET_ORDER,
 	TARGET_ASYNC,
+	TARGET_SOURCE, /* must be what this is the list of */
 	TARGET_NOTHING,
 	TARGETS,
 };
@@ -64,6 +65,7 @@ static const struct param params[] = {
 	{ { "order", 5 }, DLQ | LOGS, TARGET_ORDER, COMMAS_KEEP },
 	{ { "async", 5 }, CANCEL, TARGET_ASYNC, COMMAS_KEEP },
 	{ { "api", 3 }, DLQ | LOGS, TARGET_NOTHING, COMMAS_KEEP },
+	{ { "source", 6 }, DLQ, TARGET_SOURCE, COMMAS_KEEP },
 	{ { "groupBy", 7 }, LOGS, TARGET_NOTHING, COMMAS_KEEP },
 };
 
@@ -339,6 +341,8 @@ static bool set_value(struct parser *ps, struct filter *f, const struct value *v
 		return set_order(ps, f, v);
 	case TARGET_ASYNC:
 		return set_async(ps, f, v);
+	case TARGET_SOURCE:
+		return str_eq(v->text, STR("qstash")) || refuse(ps, v, "qstash");
 	case TARGET_NOTHING:
 		return true;
 	default:
@@ -443,6 +447,9 @@ static bool match_fields(const struct filter *f, const struct msg *m)
 {
 	const struct filter_values *v = f->field;
 
+	/* Messages of workflow runs have lists of their own. */
+	if (m->run.n)
+		return false;
 	return any_id(&v[FILTER_MESSAGE_ID], m->id) && any(&v[FILTER_URL], m->url) &&
 	       any(&v[FILTER_TOPIC], m->topic) && any(&v[FILTER_QUEUE], m->queue) &&
 	       any(&v[FILTER_SCHEDULE], m->schedule_id) &&

@@ -70,6 +70,7 @@ must_use bool filter_parse(struct arena *a, const struct filter_source *src,
 /* No field, state, status or time is asked for: it selects everything. */
 bool filter_is_empty(const struct filter *f);
 
+/* The next ones never match a message of a workflow run. */
 /* The message's own fields; the times are compared with its creation. Not the state, the status or
  * dlqIds. */
 bool filter_match_msg(const struct filter *f, const struct msg *m);

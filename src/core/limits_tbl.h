@@ -25,4 +25,14 @@
 	X(LIMIT_FILTER_VALUES, 1000, "values of all fields of a filter")                          \
 	X(LIMIT_PAGE_LOGS, 1000, "entries of a page of logs")                                     \
 	X(LIMIT_PAGE_DLQ, 100, "entries of a page of the dead letter queue")                      \
-	X(LIMIT_CANCEL_COUNT, 500, "value of `count` of a bulk cancel")
+	X(LIMIT_CANCEL_COUNT, 500, "value of `count` of a bulk cancel")                           \
+	X(LIMIT_RUN_ID_BYTES, 256, "id of a workflow run or of an event")                         \
+	X(LIMIT_RUN_ENTRIES, 10 * 1000, "entries of one workflow run")                            \
+	X(LIMIT_RUN_BYTES, 100 * 1024 * 1024, "history of one workflow run")                      \
+	X(LIMIT_RUN_INVOKE_DEPTH, 100, "workflow runs that invoke each other")                    \
+	X(LIMIT_RUN_KEPT_MS, 90LL * 24 * 3600 * 1000,                                             \
+	  "history of a run that failed, without a plan's limit")                                 \
+	X(LIMIT_RUN_OVER_MS, 24 * 3600 * 1000,                                                    \
+	  "memory of a run that is over, but for failed ones")                                    \
+	X(LIMIT_RUN_NOTES_BYTES, 16 * 1024 * 1024, "notifications kept for one event of a run")   \
+	X(LIMIT_PAGE_RUNS, 10, "runs of a page of the workflow log")

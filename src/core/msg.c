@@ -38,6 +38,11 @@ enum msg_tag {
 	TAG_REDACT,
 	TAG_API,
 	TAG_ROOT_SEQ,
+	TAG_RUN,
+	TAG_RUN_CREATED,
+	TAG_RUN_ROLE,
+	TAG_RUN_UNTIL,
+	TAGS,
 };
 
 enum slot_kind { SLOT_NONE, SLOT_TEXT, SLOT_NUMBER, SLOT_HEADER };
@@ -52,7 +57,7 @@ struct slot {
 #define NUMBER(tag, name) [tag] = { SLOT_NUMBER, offsetof(struct msg, name) }
 #define HEADER(tag, name) [tag] = { SLOT_HEADER, offsetof(struct msg, name) }
 
-static const struct slot slots[TAG_ROOT_SEQ + 1] = {
+static const struct slot slots[TAGS] = {
 	NUMBER(TAG_SEQ, id.seq),
 	NUMBER(TAG_NONCE, id.nonce),
 	TEXT(TAG_USER, user),
@@ -82,6 +87,10 @@ static const struct slot slots[TAG_ROOT_SEQ + 1] = {
 	TEXT(TAG_REDACT, redact),
 	TEXT(TAG_API, api),
 	NUMBER(TAG_ROOT_SEQ, root_seq),
+	TEXT(TAG_RUN, run),
+	NUMBER(TAG_RUN_CREATED, run_created_ms),
+	NUMBER(TAG_RUN_ROLE, run_role),
+	NUMBER(TAG_RUN_UNTIL, run_until),
 };
 
 void msg_encode(struct buf *out, const struct msg *m)

@@ -45,6 +45,18 @@ struct headers {
 enum msg_flags {
 	MSG_IS_CALLBACK = 1 << 0, /* made by a callback: has no callbacks of its own */
 	MSG_IS_FAILURE_CALLBACK = 1 << 1,
+	MSG_RUN_FIRST = 1 << 2,  /* STEP: the first of its run */
+	MSG_RUN_DETECT = 1 << 3, /* STEP: the answer must be one of a workflow endpoint */
+	MSG_RUN_REST = 1 << 4,   /* STEP: ... and of an SDK that the server may start runs for */
+};
+
+/* What a message is to the workflow run that it belongs to (run.h). */
+enum msg_role {
+	MSG_PLAIN,    /* it belongs to none */
+	MSG_STEP,     /* delivers the run's history up to an entry to the workflow's endpoint */
+	MSG_CALL,     /* a request to somebody else, made for the run */
+	MSG_CALLBACK, /* takes the answer to such a request to the workflow's endpoint */
+	MSG_FAILURE,  /* reports the run's failure */
 };
 
 struct msg {
@@ -78,6 +90,10 @@ struct msg {
 	struct str redact; /* canonical redact list: "body,header,header[X-Name]" */
 	struct str api;    /* legacy api name ("llm"); empty = none */
 	uint64_t root_seq; /* message whose queue slot this one shares (its callback); 0 = own */
+	struct str run;    /* id of the workflow run it belongs to; empty = none */
+	int64_t run_created_ms; /* with the id, the run's identity */
+	int64_t run_role;       /* enum msg_role */
+	uint64_t run_until; /* STEP: seq of the entry that ends its slice of the history; 0 = its own */
 };
 
 /* Time-sortable ids: greater than *last_seq always, close to now. `*last_seq` is the process's own;

@@ -144,7 +144,13 @@ void settle_events(struct buf *out, const struct attempt *a, struct verdict v)
 		.duration_ms = o->duration_ms,
 	};
 
-	check(is_success(o) == (v.kind == VERDICT_DELIVERED));
+	/* A success may still be none for the message's run. */
+	check(is_success(o) || v.kind != VERDICT_DELIVERED);
+	/* What a failure function has answered is shown with its run. */
+	if (a->msg->run_role == MSG_FAILURE) {
+		e.response_header = o->header;
+		e.response_body = str_sub(o->body, 0, LIMIT_EVENT_BODY_BYTES);
+	}
 	if (v.kind == VERDICT_DELIVERED)
 		event_encode(out, &e);
 	else

@@ -2,7 +2,9 @@
  *
  * A claim is wanted when something ended (a gate may have opened), when a put could not be leased, when
  * the last claim left work behind, when the time comes that the store named, and every few seconds in
- * any case. One claim is in flight at a time, and it asks for what there is room for.
+ * any case. One claim is in flight at a time, and it asks for what there is room for. Without room for
+ * messages it asks now and then all the same, for the documents that are due: a schedule is in time
+ * although all deliveries hang.
  */
 #include "base/check.h"
 #include "base/log.h"
@@ -41,6 +43,8 @@ static void trigger_due(struct engine *e, const struct due_doc *doc)
 		schedules_forget(e, doc);
 	else if (doc->kind == DOC_BULK)
 		bulk_due(e, doc);
+	else if (doc->kind == DOC_MAILBOX)
+		runs_timeout(e, doc);
 }
 
 static void claim_done(struct store_req *req)
@@ -72,25 +76,35 @@ static void claim_done(struct store_req *req)
 	arena_done(&c->arena);
 }
 
-void claim_turn(struct engine *e)
+/* How many messages, when there is room for any. */
+static size_t room_for(const struct engine *e)
 {
 	int room = e->set.deliveries_max - e->running - e->putting;
+
+	return (size_t)(room < CLAIM_MAX ? room : CLAIM_MAX);
+}
+
+void claim_turn(struct engine *e)
+{
+	bool has_room = delivery_has_room(e);
 
 	if (e->claim_lost && e->mono_ms >= e->claim_mono_ms) {
 		e->claim_mono_ms = INT64_MAX;
 		e->claim.req.result = STORE_UNKNOWN;
 		engine_submit(e, &e->claim.req);
 	}
-	if (e->claiming || !delivery_has_room(e) || e->mono_ms < e->claim_mono_ms)
+	if (e->claiming || e->stopping || e->mono_ms < e->claim_mono_ms)
 		return;
-	if (!e->claim_wanted && e->now_ms < e->claim_at_ms &&
+	if (!has_room && e->mono_ms < e->claimed_mono_ms + CLAIM_FULL_MS)
+		return;
+	if (has_room && !e->claim_wanted && e->now_ms < e->claim_at_ms &&
 	    e->mono_ms < e->claimed_mono_ms + CLAIM_EVERY_MS)
 		return;
 	e->claim_wanted = false;
 	e->claiming = true;
 	e->claimed_mono_ms = e->mono_ms;
-	claim_init(&e->claim, (size_t)(room < CLAIM_MAX ? room : CLAIM_MAX),
-		   e->set.memory_max - e->memory_bytes, claim_done, e);
+	claim_init(&e->claim, has_room ? room_for(e) : 0,
+		   has_room ? e->set.memory_max - e->memory_bytes : 0, claim_done, e);
 	e->claim.docs_max = CLAIM_DOCS_MAX;
 	arena_init(&e->claim.arena);
 	engine_submit(e, &e->claim.req);
@@ -102,8 +116,12 @@ int64_t claim_next_mono_ms(const struct engine *e)
 
 	if (e->claim_lost)
 		return e->claim_mono_ms;
-	if (e->claiming || !delivery_has_room(e))
+	if (e->claiming || e->stopping)
 		return INT64_MAX;
+	if (!delivery_has_room(e)) {
+		next = e->claimed_mono_ms + CLAIM_FULL_MS;
+		return next < e->claim_mono_ms ? e->claim_mono_ms : next;
+	}
 	if (e->claim_wanted)
 		return e->mono_ms < e->claim_mono_ms ? e->claim_mono_ms : e->mono_ms;
 	if (e->claim_at_ms - e->now_ms < next - e->mono_ms)

@@ -36,11 +36,11 @@ struct delivery *delivery_new(struct engine *e)
 	d->moves = 0;
 	d->held_bytes = 0;
 	d->counted = false;
+	d->reading = NULL;
 	return d;
 }
 
-/* Counts what the delivery holds against the memory budget, or takes it back. */
-static void count_bytes(struct delivery *d, size_t bytes)
+void delivery_count_bytes(struct delivery *d, size_t bytes)
 {
 	d->engine->memory_bytes += bytes - d->held_bytes;
 	d->held_bytes = bytes;
@@ -55,6 +55,7 @@ static void count_running(struct delivery *d, bool counted)
 
 void delivery_destroy(struct delivery *d)
 {
+	run_deliver_free(d);
 	arena_done(&d->req.arena);
 	arena_done(&d->arena);
 	buf_done(&d->record);
@@ -73,9 +74,10 @@ void delivery_free(struct delivery *d)
 {
 	struct engine *e = d->engine;
 
-	count_bytes(d, 0);
+	delivery_count_bytes(d, 0);
 	count_running(d, false);
 	list_remove(&d->node);
+	run_deliver_free(d);
 	if (e->pooled < DELIVERY_POOL_MAX && is_small(d)) {
 		arena_reset(&d->arena);
 		arena_reset(&d->req.arena);
@@ -110,7 +112,7 @@ static struct str keep(struct delivery *d)
 }
 
 /* The CREATED event of a new message, with its record, in the delivery's arena. */
-static struct str created_event(struct delivery *d, int64_t now_ms)
+static struct str created_event(struct delivery *d, struct str body)
 {
 	const struct msg *m = &d->msg;
 	struct msg shown = *m;
@@ -119,14 +121,15 @@ static struct str created_event(struct delivery *d, int64_t now_ms)
 
 	buf_init(&cut, RECORD_BYTES_MAX);
 	/* The log shows no more of a body. A redacted one is shown as the hash of the whole. */
-	if (m->body.n > LIMIT_EVENT_BODY_BYTES && !redact_body(m)) {
-		shown.body = str_sub(m->body, 0, LIMIT_EVENT_BODY_BYTES);
+	shown.body = body;
+	if (!redact_body(m))
+		shown.body = str_sub(body, 0, LIMIT_EVENT_BODY_BYTES);
+	if (shown.body.n != m->body.n)
 		msg_encode(&cut, &shown);
-	}
 	event_encode(
 		scratch(d),
 		&(struct event){
-			.time_ms = now_ms,
+			.time_ms = d->engine->now_ms,
 			.state = EVENT_CREATED,
 			.user = m->user,
 			.id = m->id,
@@ -144,13 +147,16 @@ void delivery_prepare_put(struct delivery *d, struct move *move, const struct ms
 	struct msg copy = *m;
 
 	copy.id = msg_id_next(&e->last_seq, e->now_ms, &e->rng);
+	/* The body of a workflow's step is an entry of the run's history. */
+	if (m->run_role == MSG_STEP)
+		copy.body = STR_NULL;
 	msg_encode(&d->record, &copy);
 	check(!d->record.overflow);
 	check(msg_decode(&d->arena, buf_str(&d->record), &d->msg));
 	d->account = engine_account(e, d->msg.user);
 	*move = (struct move){
 		.kind = MOVE_PUT,
-		.events = created_event(d, e->now_ms),
+		.events = created_event(d, m->body),
 		.put = {
 			.msg = &d->msg,
 			.record = buf_str(&d->record),
@@ -160,7 +166,7 @@ void delivery_prepare_put(struct delivery *d, struct move *move, const struct ms
 			.queues_max = d->account ? accounts_plan(e, d->account)->queues_max : 0,
 		},
 	};
-	count_bytes(d, d->record.n);
+	delivery_count_bytes(d, d->record.n);
 }
 
 static void submit_settle(struct delivery *d);
@@ -229,6 +235,8 @@ void delivery_ask_turn(struct engine *e)
 
 		if (d->state == DELIVERY_SETTLING) {
 			submit_settle(d);
+		} else if (d->state == DELIVERY_READING) {
+			run_deliver(d);
 		} else {
 			d->step.req.result = STORE_UNKNOWN;
 			engine_submit(e, &d->step.req);
@@ -262,7 +270,7 @@ static void count_verdict(struct engine_stats *s, enum verdict_kind kind)
 		s->failed++;
 }
 
-static void settle_move(struct delivery *d, const struct outcome *o, struct verdict v)
+struct move delivery_settle_move(struct delivery *d, const struct outcome *o, struct verdict v)
 {
 	static const enum settle_to to[] = {
 		[VERDICT_DELIVERED] = SETTLE_DELIVERED,
@@ -271,10 +279,10 @@ static void settle_move(struct delivery *d, const struct outcome *o, struct verd
 	};
 	struct engine *e = d->engine;
 	int64_t kept_s = d->account ? accounts_plan(e, d->account)->dlq_retention_s : 0;
+	struct move move;
 
 	settle_events(scratch(d), &(struct attempt){ &d->msg, d->retried, o, e->now_ms }, v);
-	d->moves = 1;
-	d->move[0] = (struct move){
+	move = (struct move){
 		.kind = MOVE_SETTLE,
 		.events = keep(d),
 		.settle = {
@@ -289,10 +297,12 @@ static void settle_move(struct delivery *d, const struct outcome *o, struct verd
 		},
 	};
 	if (v.kind == VERDICT_DEAD) {
+		buf_reset(&d->response);
 		dead_encode(&d->response, o);
 		check(!d->response.overflow);
-		d->move[0].settle.response = buf_str(&d->response);
+		move.settle.response = buf_str(&d->response);
 	}
+	return move;
 }
 
 /* The outcome is known: decide, and put decision, events and callbacks into one step. */
@@ -308,14 +318,17 @@ static void settle_outcome(struct delivery *d, const struct outcome *o)
 		.now_ms = e->now_ms,
 	};
 
-	settle_move(d, o, v);
+	count_verdict(&e->stats, v.kind);
+	if (run_settle(d, o, v))
+		return;
+	d->moves = 1;
+	d->move[0] = delivery_settle_move(d, o, v);
 	if (d->account != NULL && !d->account->removed) {
 		src.plan = accounts_plan(e, d->account);
 		src.dlq_id = engine_dlq_id_text(&d->arena, d->move[0].settle.dlq);
 		add_callback(d, &src, false);
 		add_callback(d, &src, true);
 	}
-	count_verdict(&e->stats, v.kind);
 	submit_settle(d);
 }
 
@@ -363,32 +376,17 @@ static void add_llm_key(struct delivery *d)
 	*h = (struct headers){ v, n };
 }
 
-void delivery_start(struct delivery *d, int64_t retried, uint64_t lease)
+void delivery_send(struct delivery *d)
 {
 	struct engine *e = d->engine;
-	const struct plan *plan;
+	const struct plan *plan = accounts_plan(e, d->account);
 
 	d->state = DELIVERY_SENDING;
-	d->retried = retried;
-	d->lease = lease;
-	count_running(d, true);
-	count_bytes(d, d->record.n);
-	if (d->account != NULL && d->account->removed) {
-		/* Its row goes with all else that the user had (deletions.c). */
-		delivery_free(d);
-		return;
-	}
-	if (d->account == NULL) {
-		d->msg.retries_max = 0;
-		settle_outcome(
-			d, &(struct outcome){ .error = STR("the user of this message is gone") });
-		return;
-	}
-	plan = accounts_plan(e, d->account);
 	d->req.method = d->msg.method;
 	d->req.url = d->msg.url;
 	d->req.body = d->msg.body;
-	d->req.header = deliver_headers(&d->arena, &d->msg, retried, signature(d), e->set.region);
+	d->req.header =
+		deliver_headers(&d->arena, &d->msg, d->retried, signature(d), e->set.region);
 	add_llm_key(d);
 	d->req.timeout_ms = d->msg.timeout_ms;
 	d->req.answer_bytes_max = (size_t)plan->message_bytes_max;
@@ -400,10 +398,30 @@ void delivery_start(struct delivery *d, int64_t retried, uint64_t lease)
 	courier_send(e->set.courier, &d->req);
 }
 
-void delivery_hand_back(struct delivery *d)
+void delivery_give_up(struct delivery *d, struct str why)
 {
-	courier_cancel(d->engine->set.courier, &d->req);
-	list_remove(&d->node);
+	d->msg.retries_max = 0;
+	settle_outcome(d, &(struct outcome){ .error = why });
+}
+
+void delivery_start(struct delivery *d, int64_t retried, uint64_t lease)
+{
+	d->retried = retried;
+	d->lease = lease;
+	count_running(d, true);
+	delivery_count_bytes(d, d->record.n);
+	if (d->account != NULL && d->account->removed)
+		delivery_free(d); /* its row goes with all else that the user had (deletions.c) */
+	else if (d->account == NULL)
+		delivery_give_up(d, STR("the user of this message is gone"));
+	else if (d->msg.run_role == MSG_STEP)
+		run_deliver(d);
+	else
+		delivery_send(d);
+}
+
+void delivery_return(struct delivery *d)
+{
 	d->moves = 1;
 	d->move[0] = (struct move){
 		.kind = MOVE_SETTLE,
@@ -415,4 +433,11 @@ void delivery_hand_back(struct delivery *d)
 		},
 	};
 	submit_settle(d);
+}
+
+void delivery_hand_back(struct delivery *d)
+{
+	courier_cancel(d->engine->set.courier, &d->req);
+	list_remove(&d->node);
+	delivery_return(d);
 }

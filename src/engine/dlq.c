@@ -194,10 +194,14 @@ static bool row_matches(struct dlq_job *job, const struct scan_row *row)
 	struct outcome o;
 	struct msg m;
 
+	if (!msg_decode(&job->scan.arena, row->record, &m))
+		return op->ids_n > 0;
+	/* Of a workflow run: see engine_run_dlq. */
+	if (m.run.n > 0)
+		return false;
 	if (op->ids_n > 0 || op->filter == NULL)
 		return true;
-	return msg_decode(&job->scan.arena, row->record, &m) &&
-	       dead_decode(&job->scan.arena, row->response, &o) &&
+	return dead_decode(&job->scan.arena, row->response, &o) &&
 	       filter_match_dlq(op->filter, &m, row->dlq.ms, o.status);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "engine/engine_int.h"
+#include "engine/work.h"
 
 struct engine *engine_new(const struct engine_settings *settings)
 {
@@ -22,6 +23,8 @@ struct engine *engine_new(const struct engine_settings *settings)
 	list_init(&e->ask_again);
 	list_init(&e->pool);
 	list_init(&e->bulks);
+	list_init(&e->works);
+	list_init(&e->works_again);
 	list_init(&e->triggers);
 	list_init(&e->deletions);
 	map_init(&e->zones, rng_u64(&e->rng));
@@ -52,6 +55,7 @@ void engine_free(struct engine *e)
 	if (e == NULL)
 		return;
 	bulk_drop(e);
+	work_drop_all(e);
 	schedules_drop(e);
 	schedules_free(e);
 	deletions_free(e);
@@ -94,6 +98,11 @@ void engine_answered(struct engine *e)
 	engine_look(e);
 }
 
+uint64_t engine_random(struct engine *e)
+{
+	return rng_u64(&e->rng);
+}
+
 void engine_expect(struct engine *e, int64_t due_ms)
 {
 	if (due_ms < e->claim_at_ms)
@@ -110,6 +119,10 @@ void engine_store_problem(struct problem *p, const struct store_req *req, enum r
 			"the store is not available now; nothing is known to be lost, try again");
 	else if (refusal == REFUSAL_NOT_FOUND)
 		problem_set(p, 404, "not found");
+	else if (refusal == REFUSAL_NO_RUNS)
+		problem_set(
+			p, 501,
+			"workflows are not kept on Redis databases yet; use the embedded store");
 	else if (refusal == REFUSAL_VERSION)
 		problem_set(p, 409, "changed by another request meanwhile; try again");
 	else
@@ -134,7 +147,7 @@ static void stop_if_quiet(struct engine *e)
 	void (*stopped)(void *arg) = e->stopped;
 
 	if (!e->stopping || stopped == NULL || e->requests > 0 || e->running > 0 || e->claim_lost ||
-	    !list_is_empty(&e->ask_again))
+	    !list_is_empty(&e->ask_again) || !list_is_empty(&e->works_again))
 		return;
 	e->stopped = NULL;
 	stopped(e->stopped_arg);
@@ -165,6 +178,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 		stop_turn(e);
 		deletions_turn(e);
 		delivery_ask_turn(e);
+		work_turn(e);
 		claim_turn(e);
 		bulk_turn(e);
 		ship_turn(e);
@@ -173,6 +187,8 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 		next = least(next, deletions_next_mono_ms(e));
 		if (!list_is_empty(&e->ask_again))
 			next = least(next, e->ask_again_mono_ms);
+		if (!list_is_empty(&e->works_again))
+			next = least(next, e->works_mono_ms);
 		if (e->stopping && e->running > 0 && e->stop_mono_ms > mono_ms)
 			next = least(next, e->stop_mono_ms);
 	}

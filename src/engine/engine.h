@@ -22,6 +22,7 @@
 #include "core/plan.h"
 #include "core/schedule.h"
 #include "core/user.h"
+#include "engine/workflow.h"
 #include "store/store.h"
 
 struct engine;
@@ -492,6 +493,9 @@ void engine_schedule_change(struct engine *e, struct schedule_op *op);
 
 /* Outbox position that covers everything answered so far: a log query that waits for it sees it. */
 uint64_t engine_outbox_last(const struct engine *e);
+
+/* A random number for an id; not secret. */
+uint64_t engine_random(struct engine *e);
 
 /* ---- numbers ---------------------------------------------------------------------------------------- */
 

@@ -5,8 +5,9 @@
  * the attempt. Its life:
  *
  *	PUTTING ──► SENDING ──► SETTLING ──► freed
- *	   │           │            │
- *	   │           └ stop: HANDBACK is a settle, too
+ *	   │  │        ▲  │
+ *	   │  │        │  └ stop: HANDBACK is a settle, too
+ *	   │  └ READING: a workflow's step, its history is being read (run_deliver.c)
  *	   └ not leased to us (waits in the store, refused): freed; callbacks always
  *
  * A settle whose outcome is unknown or unavailable is submitted again until the store answers; the lease
@@ -22,7 +23,7 @@
 #include "courier/courier.h"
 #include "engine/engine.h"
 
-enum delivery_state { DELIVERY_PUTTING, DELIVERY_SENDING, DELIVERY_SETTLING };
+enum delivery_state { DELIVERY_PUTTING, DELIVERY_READING, DELIVERY_SENDING, DELIVERY_SETTLING };
 
 enum {
 	SETTLE_MOVES_MAX = 3, /* settle, callback, failure callback */
@@ -32,6 +33,7 @@ enum {
 	CLAIM_DOCS_MAX = 64,  /* due documents of one claim */
 	ZONE_BYTES_MAX = 256 * 1024, /* of a time zone's file */
 	CLAIM_EVERY_MS = 5 * 1000,   /* at the latest: other processes may have left work behind */
+	CLAIM_FULL_MS = 1000,        /* between claims of documents alone */
 	DELIVERY_POOL_MAX = 256,     /* finished deliveries kept for reuse */
 	TAIL_EVERY_MS = 25,          /* between two readings of the outbox */
 	TAIL_BYTES_MAX = 1024 * 1024,
@@ -59,8 +61,9 @@ struct delivery {
 	size_t moves;
 	struct delivery *callback[SETTLE_MOVES_MAX]; /* own the records of move[1..] */
 	struct courier_req req;
-	size_t held_bytes; /* counted in engine.memory_bytes */
-	bool counted;      /* is one of engine.running */
+	size_t held_bytes;           /* counted in engine.memory_bytes */
+	bool counted;                /* is one of engine.running */
+	struct run_reading *reading; /* of a workflow's step: owns the body (run_deliver.c) */
 };
 
 struct engine {
@@ -106,6 +109,9 @@ struct engine {
 	int64_t bulk_began_mono_ms; /* when that page was begun */
 	int64_t bulk_at_mono_ms;    /* no page before this */
 	uint64_t bulk_published;    /* stats.published as of the last page */
+	struct list works;          /* on workflow runs, under way (work.h) */
+	struct list works_again;    /* ... waiting to be submitted again at works_mono_ms */
+	int64_t works_mono_ms;
 
 	struct list triggers; /* of schedules, under way */
 	struct map zones;     /* time zones that schedules have asked for, by name */
@@ -175,16 +181,39 @@ must_use struct delivery *delivery_new(struct engine *e);
 void delivery_free(struct delivery *d);
 /* Of one that no list and no count knows any more: frees its memory. */
 void delivery_destroy(struct delivery *d);
+/* Counts what the delivery holds against the memory budget, in place of what was counted before. */
+void delivery_count_bytes(struct delivery *d, size_t bytes);
 /* Gives the message an id, takes over a copy of it, and fills the put move. */
 void delivery_prepare_put(struct delivery *d, struct move *move, const struct msg *m);
 /* It is leased to us: start the attempt. */
 void delivery_start(struct delivery *d, int64_t retried, uint64_t lease);
 void delivery_hand_back(struct delivery *d);
+/* Signs it and gives it to the courier. */
+void delivery_send(struct delivery *d);
+/* It has come to an end without an attempt. */
+void delivery_give_up(struct delivery *d, struct str why);
+/* Gives it back to the store; for one that the courier does not have. */
+void delivery_return(struct delivery *d);
+/* The move that settles it, with its events. */
+struct move delivery_settle_move(struct delivery *d, const struct outcome *o, struct verdict v);
 /* The step has no clear answer: it will be submitted again. */
 void delivery_ask_again(struct delivery *d);
 void delivery_ask_turn(struct engine *e);
 /* May another lease be asked for? */
 bool delivery_has_room(const struct engine *e);
+
+/* run_deliver.c */
+/* Reads the run's history up to the message's entry, then sends it. */
+void run_deliver(struct delivery *d);
+void run_deliver_free(struct delivery *d);
+
+/* run_settle.c */
+/* Takes over what an end of this kind means for the message's run, and settles the message with it. False
+ * when it means nothing to it. */
+must_use bool run_settle(struct delivery *d, const struct outcome *o, struct verdict v);
+
+/* runs_wait.c */
+void runs_timeout(struct engine *e, const struct due_doc *doc);
 
 /* claim.c */
 void claim_turn(struct engine *e);

@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 
-#define SCHEMA_VERSION "1"
+#define SCHEMA_VERSION "2"
 
 static const char create_text[] =
 	"CREATE TABLE info(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -22,6 +22,9 @@ static const char create_text[] =
 	" body BLOB);"
 	"CREATE TABLE later(seq INTEGER NOT NULL, segment INTEGER NOT NULL,"
 	" PRIMARY KEY(seq, segment)) WITHOUT ROWID;"
+	"CREATE TABLE run(seq INTEGER PRIMARY KEY, name BLOB NOT NULL, created INTEGER NOT NULL);"
+	"CREATE INDEX run_created ON run(created, name);"
+	"CREATE INDEX run_name ON run(name, created);"
 	"PRAGMA user_version=" SCHEMA_VERSION ";";
 
 #define SEGMENT_COLUMNS "SELECT pos, last, time_min, time_max, data FROM segment "
@@ -46,6 +49,15 @@ static const char *const sql_text[LOGDB_STATEMENTS] = {
 		"SELECT segment FROM later WHERE seq = ? ORDER BY segment DESC LIMIT ?",
 	[LOGDB_LATER_REMOVE] = "DELETE FROM later WHERE seq = ? AND segment = ?",
 	[LOGDB_LATER_ANY] = "SELECT EXISTS(SELECT 1 FROM later WHERE seq = ?)",
+	[LOGDB_RUN_ADD] = "INSERT INTO run VALUES(?, ?, ?) ON CONFLICT DO NOTHING",
+	[LOGDB_RUN_REMOVE] = "DELETE FROM run WHERE seq = ?",
+	[LOGDB_RUN_HAS] = "SELECT EXISTS(SELECT 1 FROM run WHERE seq = ?)",
+	[LOGDB_RUN_ANY] = "SELECT EXISTS(SELECT 1 FROM run)",
+	[LOGDB_RUN_BEFORE] = "SELECT created, name FROM run WHERE (created, name) < (?, ?)"
+			     " ORDER BY created DESC, name DESC LIMIT 1",
+	[LOGDB_RUN_NAMED_BEFORE] = "SELECT created, name FROM run WHERE name = ? AND created < ?"
+				   " ORDER BY created DESC LIMIT 1",
+	[LOGDB_RUN_MESSAGES] = "SELECT seq FROM run WHERE name = ? AND created = ? ORDER BY seq",
 	[LOGDB_INFO_GET] = "SELECT value FROM info WHERE name = ?",
 	[LOGDB_INFO_SET] = "INSERT OR REPLACE INTO info VALUES(?, ?)",
 	[LOGDB_LAST] = "SELECT last, outbox FROM segment ORDER BY pos DESC LIMIT 1",

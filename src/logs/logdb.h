@@ -17,7 +17,8 @@
  * Messages. The record of a message is in a row of its own, with the segment in which its first
  * entry is; `later` names the other segments that have entries of it. Most messages are over before
  * their events are committed, have all entries in one segment and nothing in `later`. A long body
- * is cut off from its record, so that a filter does not read it.
+ * is cut off from its record, so that a filter does not read it. A message of a workflow run also has a row that
+ * says of which.
  *
  * All functions may be called from one thread at a time. An error is kept in the handle and makes
  * all that follows do nothing; logdb_result then says what to do about it.
@@ -85,6 +86,13 @@ enum logdb_sql {
 	LOGDB_LATER_LIST,
 	LOGDB_LATER_REMOVE,
 	LOGDB_LATER_ANY,
+	LOGDB_RUN_ADD,
+	LOGDB_RUN_REMOVE,
+	LOGDB_RUN_HAS,
+	LOGDB_RUN_ANY,
+	LOGDB_RUN_BEFORE,
+	LOGDB_RUN_NAMED_BEFORE,
+	LOGDB_RUN_MESSAGES,
 	LOGDB_INFO_GET,
 	LOGDB_INFO_SET,
 	LOGDB_LAST,

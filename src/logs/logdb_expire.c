@@ -29,6 +29,10 @@ static void unlink_message(struct logdb *db, uint64_t seq, int64_t segment)
 	logdb_bind_int(s, 1, (int64_t)seq);
 	while (logdb_row(db, s)) {
 	}
+	s = logdb_sql(db, LOGDB_RUN_REMOVE);
+	logdb_bind_int(s, 1, (int64_t)seq);
+	while (logdb_row(db, s)) {
+	}
 }
 
 static bool is_first_of_its_message(const struct logdb_entry *v, size_t at)

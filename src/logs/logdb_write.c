@@ -135,6 +135,22 @@ static void split_record(struct write *w, struct str *record, struct str *ret_bo
 	*record = buf_str(&w->record);
 }
 
+/* The run that the message belongs to, if it does. */
+static void add_run(struct write *w, const struct event *e)
+{
+	sqlite3_stmt *s;
+	struct msg m;
+
+	if (!msg_decode(&w->arena, e->record, &m) || !m.run.n)
+		return;
+	s = logdb_sql(w->db, LOGDB_RUN_ADD);
+	logdb_bind_int(s, 1, (int64_t)e->id.seq);
+	logdb_bind_blob(s, 2, m.run);
+	logdb_bind_int(s, 3, m.run_created_ms);
+	while (logdb_row(w->db, s)) {
+	}
+}
+
 /* False when the file has the message. */
 static bool add_message(struct write *w, const struct event *e)
 {
@@ -148,7 +164,10 @@ static bool add_message(struct write *w, const struct event *e)
 	logdb_bind_blob(s, 4, body);
 	while (logdb_row(w->db, s)) {
 	}
-	return sqlite3_changes(w->db->sql) > 0;
+	if (sqlite3_changes(w->db->sql) == 0)
+		return false;
+	add_run(w, e);
+	return true;
 }
 
 static void add_later(struct write *w, uint64_t seq)

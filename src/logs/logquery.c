@@ -8,6 +8,7 @@
 #include "core/limits.h"
 #include "core/view.h"
 #include "logs/logrender.h"
+#include "logs/logruns.h"
 
 enum {
 	VERDICTS = 2048,         /* messages whose match is remembered */
@@ -38,6 +39,7 @@ struct page {
 	struct filter of_event; /* what the filter asks of the event itself */
 	struct filter of_msg;   /* what it asks of the message */
 	bool asks_msg;
+	bool has_runs;   /* there are entries of workflow runs, which only RUN_EVENTS shows */
 	struct buf seqs; /* uint64 of the message ids that are asked for, ascending, each once */
 	struct walk walk;
 	struct arena segment; /* the present segment */
@@ -204,11 +206,24 @@ static bool match_msg(struct page *p, struct msg_id id)
 	return v->match;
 }
 
+static bool is_of_run(struct logdb *db, struct msg_id id)
+{
+	sqlite3_stmt *s = logdb_sql(db, LOGDB_RUN_HAS);
+
+	logdb_bind_int(s, 1, (int64_t)id.seq);
+	return logdb_value(db, s) != 0;
+}
+
 static bool match(struct page *p, const struct event *e)
 {
 	struct msg m = nameless(e->id);
 
 	if (p->walk.by_trail && !has_number(&p->seqs, (int64_t)e->id.seq))
+		return false;
+	if (p->q->kind == LOGS_RUN_EVENTS)
+		return p->has_runs && filter_match_event(&p->of_event, &m, e) &&
+		       is_of_run(p->db, e->id) && logruns_match_event(p->db, &p->msg, p->q, e);
+	if (p->has_runs && is_of_run(p->db, e->id))
 		return false;
 	return filter_match_event(&p->of_event, &m, e) && (!p->asks_msg || match_msg(p, e->id));
 }
@@ -222,7 +237,10 @@ static void show(struct page *p, const struct event *e)
 	known = logdb_read_message(p->db, &p->msg, e->id.seq, &m);
 	if (known)
 		logdb_read_body(p->db, &p->msg, &m);
-	logrender_entry(&p->j, e, known ? &m : NULL);
+	if (p->q->kind == LOGS_RUN_EVENTS)
+		logruns_event(&p->j, p->q, e, known ? &m : NULL);
+	else
+		logrender_entry(&p->j, e, known ? &m : NULL);
 	p->count++;
 }
 
@@ -355,6 +373,7 @@ static void list(struct logdb *db, struct logs_query *q)
 	buf_init(&p.walk.trail, TRAILS_MAX * sizeof(int64_t));
 	buf_init(&p.seqs, LIMIT_FILTER_VALUES * sizeof(uint64_t));
 	split_filter(&p);
+	p.has_runs = logdb_value(db, logdb_sql(db, LOGDB_RUN_ANY)) != 0;
 	if (set_walk(&p))
 		write_page(&p);
 	buf_done(&p.seqs);
@@ -441,7 +460,11 @@ void logquery_run(struct logdb *db, struct logs_query *q)
 	logdb_run(db, LOGDB_BEGIN_READ);
 	switch (q->kind) {
 	case LOGS_LIST:
+	case LOGS_RUN_EVENTS:
 		list(db, q);
+		break;
+	case LOGS_RUNS:
+		logruns_list(db, q);
 		break;
 	case LOGS_MESSAGE:
 		find_message(db, q);
@@ -462,7 +485,9 @@ void logquery_nothing(struct logs_query *q)
 	for (size_t i = 0; i < q->ids_n; i++)
 		q->states[i] = EVENT_NONE;
 	q->problem = (struct problem){ 0 };
-	if (q->kind == LOGS_LIST)
+	if (q->kind == LOGS_RUNS)
+		buf_add(&q->body, STR("{\"runs\":[]}"));
+	else if (q->kind != LOGS_MESSAGE)
 		buf_add(&q->body,
 			q->both_keys ? STR("{\"logs\":[],\"events\":[]}") : STR("{\"events\":[]}"));
 }

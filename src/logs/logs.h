@@ -18,6 +18,7 @@
  *	logwriter.c  the writing thread's work: rounds, files set aside, retention
  *	logreader.c  the answering thread's work
  *	logquery.c   one query over one open file
+ *	logruns.c    the query for workflow runs: logrun.c puts one together, logrunview.c shows it
  *	logrender.c  entries and messages as JSON
  *	logfiles.c   the files of a thread, by user, and which of them are open
  *	logdb*.c     one file
@@ -33,6 +34,7 @@
 #include "core/event.h"
 #include "core/filter.h"
 #include "core/msg.h"
+#include "core/runfilter.h"
 
 struct logs;
 
@@ -76,6 +78,8 @@ enum logs_query_kind {
 	LOGS_LIST,    /* entries by filter, a page */
 	LOGS_MESSAGE, /* one message, if it ended at most grace_ms ago (spec 2.2.3) */
 	LOGS_STATES,  /* the latest state of each of some messages */
+	LOGS_RUNS,    /* workflow runs by filter, a page, their steps in groups (workflow spec 8) */
+	LOGS_RUN_EVENTS, /* entries of workflow runs, which LIST leaves out */
 };
 
 enum {
@@ -91,7 +95,8 @@ enum {
 struct logs_query {
 	enum logs_query_kind kind;
 	struct str user;
-	struct filter filter; /* LIST */
+	struct filter filter; /* LIST; RUN_EVENTS: page, times and cursor */
+	struct runfilter run; /* RUNS, RUN_EVENTS */
 	bool both_keys;   /* LIST: the array as "logs" and "events" (GET /v2/logs), else "events" */
 	struct msg_id id; /* MESSAGE */
 	int64_t grace_ms;

@@ -1,5 +1,7 @@
 #include "store/store.h"
 
+#include <string.h>
+
 #include "base/check.h"
 
 static void req_init(struct store_req *r, enum store_kind kind, void (*done)(struct store_req *),
@@ -46,6 +48,7 @@ static void clear_step(struct step *s)
 			m->put.leased = false;
 			m->put.lease = 0;
 			m->put.existing = (struct msg_id){ 0 };
+			m->put.skipped = PUT_DONE;
 			m->put.used_messages = m->put.used_bytes = 0;
 		} else if (m->kind == MOVE_SETTLE) {
 			m->settle.was_cancelled = false;
@@ -54,6 +57,8 @@ static void clear_step(struct step *s)
 			m->cancel.lease = 0;
 		} else if (m->kind == MOVE_DOC_PUT) {
 			m->doc_put.new_version = 0;
+		} else if (m->kind == MOVE_RUN_START) {
+			m->run_start.existing = (struct msg_id){ 0 };
 		} else if (m->kind == MOVE_PURGE) {
 			m->purge.left = false;
 		}
@@ -75,6 +80,7 @@ static void clear_scan(struct scan *s)
 	s->rows = 0;
 	s->more = false;
 	s->at_id = (struct msg_id){ 0 };
+	memset(&s->run_found, 0, sizeof(s->run_found));
 }
 
 static void clear_tail(struct tail *t)
@@ -140,8 +146,9 @@ const char *store_result_name(enum store_result r)
 
 const char *refusal_name(enum refusal r)
 {
-	static const char *const name[] = { "none",    "not found", "duplicate", "lease",
-					    "version", "limit",     "id",        "quota" };
+	static const char *const name[] = { "none",     "not found", "duplicate", "lease",
+					    "version",  "limit",     "id",        "quota",
+					    "run over", "no runs" };
 
 	check((size_t)r < countof(name));
 	return name[r];

@@ -1,7 +1,7 @@
 /* store.h - the persistence port: what the engine may ask of a store, and what it may rely on.
  *
- * A store keeps messages, dead letters, documents (users, URL groups, schedules), gates and the outbox of
- * log events. It knows moves, not rules: core/ decides, the store applies each step atomically with its
+ * A store keeps messages, dead letters, documents (users, URL groups, schedules), gates, workflow runs and
+ * the outbox of log events. It knows moves, not rules: core/ decides, the store applies each step atomically with its
  * preconditions. The one rule it applies by itself is admission (core/gate.h), because claiming must look
  * and act in one step.
  *
@@ -39,6 +39,11 @@
  * Nothing overtakes at a gate: while a user has due messages that could start, a new one stands behind them.
  * A new message is leased to its publisher by its own put when it is due, want_lease is set, all its gates
  * are open and nobody waits before it.
+ *
+ * Runs. A run is a record under (user, name, created_ms), open or over, a list of entries that only grows, and
+ * messages and documents that are its members. At most one run with a name is open. An entry belongs to the
+ * message whose put appends it: it has the message's id, and entries stand in the order of seq. The end of
+ * a run removes its member documents and cancels its member messages, as MOVE_CANCEL would.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -57,12 +62,17 @@ enum store_result { STORE_PENDING, STORE_APPLIED, STORE_REFUSED, STORE_UNAVAILAB
 enum refusal {
 	REFUSAL_NONE,
 	REFUSAL_NOT_FOUND, /* no such message, entry, document or gate */
-	REFUSAL_DUPLICATE, /* put: the deduplication key is taken; `existing` tells by which message */
+	REFUSAL_DUPLICATE, /* put: the deduplication key is taken; `existing` tells by which message.
+			    * run_start: a run of that name is open; `existing` is its first entry */
 	REFUSAL_LEASE,   /* settle: it is not leased, or under another token (the lease ran out) */
 	REFUSAL_VERSION, /* doc_put: the document is not at that version */
 	REFUSAL_LIMIT,   /* a count limit given with the move is reached */
-	REFUSAL_ID, /* put: another message has that seq (of another process); it needs a new id */
-	REFUSAL_QUOTA, /* put: the user has day_messages_max messages today */
+	REFUSAL_ID, /* put: another message has that seq (of another process), or the run has an entry behind it
+		     * (`existing`): it needs a new id, a greater one. run_start: a run of that name began in that
+		     * ms: it needs another created_ms */
+	REFUSAL_QUOTA,    /* put: the user has day_messages_max messages today */
+	REFUSAL_RUN_OVER, /* the run is not open (any more), or was never there */
+	REFUSAL_NO_RUNS,  /* this backend keeps no workflow runs; to its scans there are none */
 };
 
 enum store_kind { STORE_STEP, STORE_CLAIM, STORE_SCAN, STORE_TAIL };
@@ -87,8 +97,27 @@ enum move_kind {
 	MOVE_DLQ_REMOVE, /* an entry of the dead letter queue */
 	MOVE_DOC_PUT,
 	MOVE_DOC_REMOVE,
-	MOVE_GATE,  /* change a gate by hand */
-	MOVE_PURGE, /* everything a user has, a piece at a time */
+	MOVE_GATE,      /* change a gate by hand */
+	MOVE_PURGE,     /* everything a user has, a piece at a time */
+	MOVE_RUN_START, /* a new run */
+	MOVE_RUN_SET,   /* its record */
+	MOVE_RUN_END,   /* it is over */
+};
+
+/* A run of a user. */
+struct run_ref {
+	struct str name;    /* empty = none */
+	int64_t created_ms; /* 0 = whichever is open */
+};
+
+/* What a put appends to the run's history. */
+enum run_entry { RUN_ENTRY_NONE, RUN_ENTRY_STEP, RUN_ENTRY_CONFIG };
+
+/* Why a put did nothing although its step was applied. */
+enum put_skipped {
+	PUT_DONE,
+	PUT_DUPLICATE, /* the run's key is taken; `existing` tells by which message */
+	PUT_RUN_OVER,  /* with run_if_open */
 };
 
 struct dlq_id {
@@ -122,7 +151,15 @@ enum gate_op {
 
 /* What the documents are. A document is bytes under (kind, user, name); those with a due time come back
  * from claim when it is reached. */
-enum doc_kind { DOC_META = 1, DOC_USER, DOC_TOPIC, DOC_SCHEDULE, DOC_BULK, DOC_RUN };
+enum doc_kind {
+	DOC_META = 1,
+	DOC_USER,
+	DOC_TOPIC,
+	DOC_SCHEDULE,
+	DOC_BULK,
+	DOC_MAILBOX, /* where steps of a run wait for an event */
+	DOC_INVOKE,  /* a step of a run has invoked another run */
+};
 
 /* What a user has used on one day (UTC). The store counts with the transitions, in the same step:
  *	put                 messages + 1 (also a callback's, and what a schedule makes)
@@ -152,20 +189,31 @@ struct move {
 			int64_t user_parallelism; /* the plan's; becomes the user gate's; 0 = no cap */
 			int64_t queues_max; /* REFUSAL_LIMIT if the queue is new and there are that many; 0 = no limit */
 			int64_t day_messages_max; /* REFUSAL_QUOTA if today's usage.messages is that many; 0 = no limit */
+			struct run_ref
+				run; /* it is a member of; REFUSAL_RUN_OVER unless that is open */
+			bool run_if_open; /* PUT_RUN_OVER in place of REFUSAL_RUN_OVER */
+			enum run_entry run_entry;
+			struct str run_body; /* of the entry */
+			struct str
+				run_key; /* PUT_DUPLICATE when taken; it is for the run's life. Empty = none */
+			int64_t run_entries_max,
+				run_bytes_max; /* REFUSAL_LIMIT beyond, for entries; 0 = no limit */
 			/* results */
+			enum put_skipped skipped;
 			int64_t used_messages; /* today's usage.messages, with this one; also with REFUSAL_QUOTA */
 			int64_t used_bytes; /* usage.bytes of this month (UTC) */
 			bool leased;
-			uint64_t lease;         /* token when leased */
-			struct msg_id existing; /* with REFUSAL_DUPLICATE */
+			uint64_t lease; /* token when leased */
+			struct msg_id
+				existing; /* with REFUSAL_DUPLICATE, PUT_DUPLICATE; REFUSAL_ID: the last entry */
 		} put; /* repeating a put whose message is already there is APPLIED and changes nothing */
 		struct {
 			struct str user;
 			struct msg_id id;
 			uint64_t lease;
 			enum settle_to to;
-			int64_t due_ms;      /* RETRY */
-			struct dlq_id dlq;   /* DEAD; dlq.seq is id.seq */
+			int64_t due_ms;    /* RETRY */
+			struct dlq_id dlq; /* DEAD; dlq.seq is id.seq. ms 0 = without a dead letter */
 			struct str response; /* DEAD: bytes kept with the entry (core's business) */
 			int64_t dlq_until_ms; /* DEAD: the entry goes by itself then (housekeeping); 0 = never */
 			int64_t bytes; /* sent to the destination in this attempt, for the usage */
@@ -192,7 +240,9 @@ struct move {
 			struct str value;
 			int64_t version; /* must be the present one; 0 = must not exist; -1 = any */
 			int64_t count_max; /* REFUSAL_LIMIT if new and the user has that many of the kind; 0 = none */
-			int64_t due_ms;      /* 0 = never due */
+			int64_t due_ms; /* 0 = never due */
+			struct run_ref
+				run; /* it is a member of; REFUSAL_RUN_OVER unless that is open */
 			int64_t new_version; /* result; no document ever had it before */
 		} doc_put;
 		struct {
@@ -212,11 +262,33 @@ struct move {
 			int64_t count_max; /* REFUSAL_LIMIT if new and the user has that many of the kind; 0 = none */
 		} gate;
 		struct {
+			struct str user, name;
+			int64_t created_ms;
+			struct str record;
+			struct run_ref
+				copy; /* begins with the entries of this one, ids and all. NOT_FOUND when
+					      * it is not there or has none */
+			struct msg_id existing; /* result: with REFUSAL_DUPLICATE */
+		} run_start;
+		struct {
+			struct str user;
+			struct run_ref run; /* open or over; NOT_FOUND when it is not there */
+			struct str record;
+			int64_t version; /* must be the present one */
+		} run_set;
+		struct {
+			struct str user;
+			struct run_ref run; /* NOT_FOUND when no such run is known */
+			struct str record;  /* empty = stays as it is */
+			bool keep_entries;
+			int64_t until_ms; /* it is remembered until then (housekeeping), with what was kept */
+		} run_end;
+		struct {
 			struct str user;
 			size_t max; /* rows to remove at most, of whatever kind, in any order */
 			bool left;  /* result: there may be more to remove */
 		} purge; /* alone in its step; `events` stays empty. Removes messages in any state (a late settle is then NOT_FOUND), dead letters, gates,
-			  * deduplication keys, usage, and documents but for DOC_USER. Logs nothing. The user's
+			  * deduplication keys, usage, and documents but for DOC_USER, and runs. Logs nothing. The user's
 			  * gate goes last, so that it can be repeated after a crash */
 	};
 };
@@ -249,7 +321,7 @@ struct due_doc {
 	int64_t version, due_ms;
 };
 
-/* Leases up to `max` messages whose time has come and whose gates are open, at most bytes_max of records
+/* Leases up to `max` messages (0 = none) whose time has come and whose gates are open, at most bytes_max of records
  * (one is always allowed). Logs ACTIVE, with the record, for each. Also hands out due documents, the longest
  * due first (not leased: every claim hands them out until a step removes them or makes them due later; that
  * step carries the version). Also does the housekeeping of the store: dead holders, expired deduplication
@@ -283,15 +355,17 @@ enum scan_kind {
 			* name, after (after_user, name); one document with exact */
 	SCAN_GATES, /* of a user and kind, names after `name`; one with exact */
 	SCAN_USAGE, /* of a user, days from `usage_day` on, in order; days without usage have no row */
+	SCAN_RUN,  /* one run: user, run; and its entries after id.seq up to run_until, as rows */
+	SCAN_RUNS, /* open ones of a user, names after `name` */
 };
 
 enum row_state { ROW_SCHEDULED, ROW_READY, ROW_LEASED };
 
 struct scan_row {
-	struct str user, name; /* docs, gates */
-	struct str record;     /* message record, document value */
+	struct str user, name; /* docs, gates, runs */
+	struct str record;     /* message record, document value, run record */
 	struct str response;   /* dead letters */
-	struct msg_id id;      /* messages, dead letters */
+	struct msg_id id;      /* messages, dead letters, entries */
 	struct dlq_id dlq;
 	enum row_state state; /* messages: READY = due but waiting at a gate or for a claim */
 	bool cancelled;       /* messages: leased, and over when the attempt ends */
@@ -301,7 +375,8 @@ struct scan_row {
 	int64_t waiting; /* gates: queue: lag (all messages not ended); flow: wait list size, which a due
 				 * message joins when it is put or when a claim comes to it: not while the
 				 * user has no slot for it anyway */
-	int64_t created_ms, updated_ms; /* gates */
+	int64_t created_ms, updated_ms; /* gates; created_ms: runs */
+	enum run_entry run_entry;       /* entries; their bytes are `record` */
 	struct usage usage;
 };
 
@@ -315,6 +390,9 @@ struct scan {
 	enum doc_kind doc;
 	enum gate_kind gate;
 	int64_t usage_day;
+	struct run_ref run;
+	uint64_t run_until; /* RUN: entries up to this seq */
+	struct str run_key; /* RUN: is it taken? */
 	bool exact, descending;
 	size_t max;       /* rows, at most 1,000; SCAN_MESSAGES may give fewer and have more */
 	size_t bytes_max; /* of records; one row is always allowed */
@@ -324,6 +402,13 @@ struct scan {
 	size_t rows;
 	bool more; /* not at the end: go on after the last row, or, for messages, after at_id */
 	struct msg_id at_id; /* MESSAGES: where it stopped looking (may be past the last row) */
+	struct {
+		bool found, open;
+		int64_t created_ms, version;
+		struct str record;
+		bool key_taken;
+		struct msg_id key_id; /* by the put of this message */
+	} run_found;                  /* RUN */
 };
 
 void scan_init(struct scan *s, enum scan_kind kind, void (*done)(struct store_req *), void *arg);

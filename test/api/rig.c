@@ -16,6 +16,7 @@
 #include "logs/logs.h"
 #include "net/httpd.h"
 #include "net/loop.h"
+#include "store/fault.h"
 #include "store/sqlite/sqlite_store.h"
 #include "t.h"
 
@@ -283,6 +284,11 @@ struct rig *rig_start(struct rig_settings set)
 	r->bell = loop_bell_new(r->loop, on_bell, r);
 	r->stop = loop_bell_new(r->loop, on_stop, r);
 	open_store(r, loop_wall_ms(r->loop));
+	if (set.lost_ppm > 0) {
+		r->store = fault_wrap(r->store, set.seed);
+		fault_set(r->store, (struct fault_chances){ .lost_ppm = set.lost_ppm / 2,
+							    .done_lost_ppm = set.lost_ppm / 2 });
+	}
 	open_logs(r);
 	r->usual = *plan_find(STR("payg"));
 	r->usual.burst_per_s = 0;

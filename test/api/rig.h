@@ -30,6 +30,8 @@ struct rig_settings {
 	bool own_plans; /* each user has its own plan (both have payg) */
 	const struct plan *plan;
 	struct str llm_url; /* what api/llm stands for */
+	uint32_t lost_ppm; /* store requests whose answer is lost, half of them done; parts per million */
+	uint64_t seed; /* of those */
 };
 
 struct rig *rig_start(struct rig_settings set);

@@ -146,7 +146,7 @@ static const struct {
 	int got;
 } fields[] = {
 	{ { "\x03\x01\x02", 3 }, 1 },              /* state 1 */
-	{ { "\x03\x01\x12", 3 }, -1 },             /* state 9: unknown */
+	{ { "\x03\x01\x1a", 3 }, -1 },             /* state 13: unknown */
 	{ { "\x03\x01\x01", 3 }, -1 },             /* state -1 */
 	{ { "\x03\x01\x02\xc8\x03new", 8 }, 1 },   /* a field of a later version */
 	{ { "\x03\x01\x02\x0b\x01x", 6 }, -1 },    /* a header without its middle */

@@ -84,6 +84,11 @@ export class Server {
 		return { status: res.status, headers: res.headers, text, json };
 	}
 
+	/** Until no message is on its way to anybody. */
+	async idle() {
+		await until(async () => (await this.call("GET", "/v2/globalParallelism")).json.parallelismCount === 0);
+	}
+
 	async kill(signal = "SIGKILL") {
 		this.child.kill(signal);
 		return this.exited;
@@ -158,13 +163,22 @@ export class Sink {
 	}
 }
 
-/** A port that is free now, for a program that cannot be asked which one it took. */
+/** A port that is free now, and the next one, for a program that cannot be asked which ones it took. */
 export async function freePort() {
-	const probe = createServer();
-	await new Promise((r) => probe.listen(0, "127.0.0.1", r));
-	const { port } = probe.address();
-	await new Promise((r) => probe.close(r));
-	return port;
+	for (;;) {
+		// Below the range from which the system takes ports for everybody else.
+		const port = 12_000 + Math.floor(Math.random() * 20_000);
+		const free = await Promise.all([port, port + 1].map(isFree));
+		if (free[0] && free[1]) return port;
+	}
+}
+
+function isFree(port) {
+	return new Promise((resolve) => {
+		const probe = createServer();
+		probe.once("error", () => resolve(false));
+		probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+	});
 }
 
 /**

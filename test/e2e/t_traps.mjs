@@ -1,9 +1,11 @@
 // What an implementation of this API gets wrong most easily; one test for each, by plain requests.
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { join } from "node:path";
 import { test } from "node:test";
-import { Receiver } from "@upstash/qstash";
-import { KEYS, TOKEN, setup, until } from "./lib.mjs";
+import { Client, QstashDailyRatelimitError, QstashRatelimitError, Receiver } from "@upstash/qstash";
+import { KEYS, Server, TOKEN, setup, tempDir, until } from "./lib.mjs";
 
 const { s, sink, answers, to, arrived, states, dead, message } = await setup();
 const json = { "Content-Type": "application/json" };
@@ -182,6 +184,41 @@ test("trap 12: each attempt has its own signature, over the URL delivered to, wi
 		assert.ok(await whole.verify({ signature, body: "x", url: `${sink.url}/twelve?a=%20b` }));
 		await assert.rejects(cut.verify({ signature, body: "x" }));
 	}
+});
+
+test("trap 13: the headers alone tell a burst of calls from a spent day", async () => {
+	const plans = join(tempDir(), "plans.json");
+	writeFileSync(plans, '{"plans":{"tiny":{"messagesPerDay":2,"messagesPerDayHard":true,"burstPerSecond":1}}}');
+	const ADMIN = "an-admin-token-of-the-e2e-tests";
+	const other = await Server.start({ command: "serve", args: ["-plans", plans, "-admin-token", ADMIN, "-allow-private"] });
+	const made = await other.call("POST", "/v2/admin/users", { token: ADMIN, body: '{"id":"tiny","plan":"tiny"}' });
+	const { token } = made.json;
+	const client = new Client({ baseUrl: other.url, token, retry: false });
+
+	// The day: two messages are within it, however they come; nothing of a third request is accepted.
+	await client.publish({ url: `${sink.url}/day` });
+	const [first, second] = await client.batch([{ url: `${sink.url}/day` }, { url: `${sink.url}/day` }]);
+	assert.ok(first.messageId && second.error.includes("maxMessagesPerDay"), JSON.stringify(second));
+	const midnight = (Math.floor(Date.now() / 86_400_000) + 1) * 86_400;
+	for (const call of [
+		() => client.publish({ url: `${sink.url}/day` }),
+		() => client.batch([{ url: `${sink.url}/day` }]),
+		() => client.queue({ queueName: "q" }).enqueue({ url: `${sink.url}/day` }),
+	]) {
+		await assert.rejects(call, (e) => {
+			assert.ok(e instanceof QstashDailyRatelimitError, String(e));
+			assert.deepEqual([e.limit, e.remaining], ["2", "0"]);
+			assert.ok(Math.abs(Number(e.reset) - midnight) <= 86_400);
+			return true;
+		});
+	}
+	// A burst of calls that publish nothing.
+	const calls = await Promise.allSettled(Array.from({ length: 20 }, () => client.queue().list()));
+	const refused = calls.filter((c) => c.status === "rejected").map((c) => c.reason);
+	assert.ok(refused.length > 0);
+	for (const e of refused) assert.ok(e instanceof QstashRatelimitError && !(e instanceof QstashDailyRatelimitError), String(e));
+	await until(() => to("/day").length === 2);
+	await other.kill("SIGTERM");
 });
 
 test("trap 14: booleans as any client writes them, compound durations, seconds in and milliseconds out", async () => {

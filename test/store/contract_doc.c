@@ -198,6 +198,19 @@ CONTRACT(a_claim_hands_out_no_more_documents_than_it_may)
 	}
 }
 
+CONTRACT(a_claim_of_no_message_hands_out_documents)
+{
+	struct claim *c;
+
+	DOC_PUT(k, .name = "due", .value = "x", .due_ms = k->now_ms);
+	PUT(k, 0);
+	c = kit_claim(k, 0);
+	T_EQ_INT(c->n, 0);
+	T_EQ_INT(c->docs, 1);
+	T_CHECK(c->more);
+	T_EQ_INT(kit_claim(k, 10)->n, 1);
+}
+
 CONTRACT(a_tick_is_one_step_with_what_it_publishes)
 {
 	int64_t v = DOC_PUT(k, .name = "d", .value = "x", .due_ms = k->now_ms);
@@ -308,7 +321,7 @@ CONTRACT(every_move_may_bring_events)
 	struct str e = kit_put_move(k, &(struct kit_put){ .user = "u" }, &m).events;
 	struct step step;
 
-	moves[0].doc_put.doc = moves[1].doc_remove.doc = DOC_RUN;
+	moves[0].doc_put.doc = moves[1].doc_remove.doc = DOC_MAILBOX;
 	moves[0].doc_put.user = moves[1].doc_remove.user = STR("u");
 	moves[0].doc_put.name = moves[1].doc_remove.name = STR("d");
 	moves[0].doc_put.version = moves[1].doc_remove.version = -1;

@@ -54,7 +54,7 @@ static struct str all_of(struct kit *k, const char *name)
 	struct str user = str_c(name);
 	size_t docs = 0, gates = 0;
 
-	for (int kind = DOC_META; kind <= DOC_RUN; kind++)
+	for (int kind = DOC_META; kind <= DOC_INVOKE; kind++)
 		docs += rows(k, (struct scan){ .kind = SCAN_DOCS, .doc = kind, .user = user });
 	for (int kind = GATE_USER; kind <= GATE_FLOW; kind++)
 		gates += rows(k, (struct scan){ .kind = SCAN_GATES, .gate = kind, .user = user });

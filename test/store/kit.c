@@ -184,6 +184,13 @@ struct move kit_put_move(struct kit *k, const struct kit_put *p, struct kit_msg 
 	move.put.user_parallelism = p->user_parallelism;
 	move.put.queues_max = p->queues_max;
 	move.put.day_messages_max = p->day_messages_max;
+	move.put.run = (struct run_ref){ text(p->run, NULL), p->run_created_ms };
+	move.put.run_if_open = p->run_if_open;
+	move.put.run_entry = p->entry ? RUN_ENTRY_STEP : RUN_ENTRY_NONE;
+	move.put.run_body = text(p->entry, NULL);
+	move.put.run_key = text(p->run_key, NULL);
+	move.put.run_entries_max = p->run_entries_max;
+	move.put.run_bytes_max = p->run_bytes_max;
 	move.events = one_event(k, (struct event){ .state = EVENT_CREATED,
 						   .user = m->user,
 						   .id = m->id,
@@ -203,6 +210,7 @@ struct kit_msg kit_put(struct kit *k, const struct kit_put *p)
 	m.leased = move.put.leased;
 	m.lease = move.put.lease;
 	m.existing = move.put.existing;
+	m.skipped = move.put.skipped;
 	m.used_messages = move.put.used_messages;
 	m.used_bytes = move.put.used_bytes;
 	return m;

@@ -44,6 +44,8 @@ static const struct kit_backend *const kit_durable[] = {
 static const struct kit_backend *const kit_shared[] = {
 	&kit_memory, &kit_redis
 }; /* several holders at a time */
+static const struct kit_backend *const kit_runs[] = { &kit_memory, &kit_disk }; /* that keep runs */
+static const struct kit_backend *const kit_runs_durable[] = { &kit_disk };
 
 struct kit_arena {
 	struct arena a;
@@ -105,6 +107,11 @@ struct kit_put {
 	bool want_lease;
 	struct store *on; /* another holder */
 	struct msg_id id; /* seq 0: a new one */
+	const char *run;  /* its member */
+	int64_t run_created_ms;
+	bool run_if_open;
+	const char *entry, *run_key; /* entry: bytes of the one that it appends */
+	int64_t run_entries_max, run_bytes_max;
 };
 
 struct kit_msg {
@@ -116,6 +123,7 @@ struct kit_msg {
 	enum store_result result;
 	enum refusal refusal;
 	struct msg_id existing;
+	enum put_skipped skipped;
 	int64_t used_messages, used_bytes;
 };
 

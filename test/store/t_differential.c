@@ -358,7 +358,7 @@ static struct move gate_move(struct play *p)
 static struct move doc_move(struct play *p)
 {
 	struct move m = { .kind = chance(p, 75) ? MOVE_DOC_PUT : MOVE_DOC_REMOVE };
-	enum doc_kind kind = (enum doc_kind)(DOC_META + below(p, DOC_RUN));
+	enum doc_kind kind = (enum doc_kind)(DOC_META + below(p, DOC_INVOKE));
 	struct str user = str_c(user_name[below(p, USERS)]), name = str_c(doc_name[below(p, DOCS)]);
 	int64_t version = chance(p, 70) ? -1 : chance(p, 50) ? 0 : p->doc_version;
 
@@ -451,7 +451,7 @@ static void verb_scan(struct play *p)
 	s.user = str_c(user_name[below(p, USERS)]);
 	s.exact = chance(p, 20);
 	s.descending = s.kind == SCAN_DLQ && chance(p, 50);
-	s.doc = (enum doc_kind)(DOC_META + below(p, DOC_RUN));
+	s.doc = (enum doc_kind)(DOC_META + below(p, DOC_INVOKE));
 	s.gate = (enum gate_kind)below(p, GATE_FLOW + 1);
 	s.usage_day = p->t.gen.now_ms / 86400000 - below(p, 3);
 	if (s.kind == SCAN_DOCS && chance(p, 30)) {

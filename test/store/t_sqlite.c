@@ -90,8 +90,10 @@ TEST(a_database_of_version_1_is_migrated_with_what_it_has)
 	SETTLE(&k, &dead, SETTLE_DEAD);
 	waiting = PUT(&k);
 	k.backend->close(&k);
-	exec(path, "DROP TABLE usage; DROP INDEX dlq_until;"
-		   "ALTER TABLE dlq DROP COLUMN until_ms; PRAGMA user_version = 1");
+	exec(path,
+	     "DROP TABLE run; DROP TABLE run_entry; DROP TABLE run_key; DROP TABLE run_message;"
+	     "DROP TABLE run_doc; DROP TABLE usage; DROP INDEX dlq_until;"
+	     "ALTER TABLE dlq DROP COLUMN until_ms; PRAGMA user_version = 1");
 	k.backend->open(&k);
 	T_CHECK(kit_find(&k, &waiting) != NULL);
 	T_EQ_INT(kit_scan(&k, &(struct scan){ .kind = SCAN_DLQ, .user = STR("u") })->rows, 1);

@@ -306,7 +306,7 @@ static void compare_user(struct twins *t, struct str user)
 
 	for (int kind = SCAN_MESSAGES; kind <= SCAN_USAGE; kind++) {
 		s.kind = (enum scan_kind)kind;
-		for (int doc = DOC_META; kind == SCAN_DOCS && doc <= DOC_RUN; doc++) {
+		for (int doc = DOC_META; kind == SCAN_DOCS && doc <= DOC_INVOKE; doc++) {
 			s.doc = (enum doc_kind)doc;
 			twins_scan(t, &s);
 		}

@@ -140,6 +140,10 @@ static void move_read(struct redis_reader *r, struct move *m)
 	case MOVE_DOC_REMOVE:
 	case MOVE_GATE:
 		break;
+	case MOVE_RUN_START: /* never sent, see redis_store.c */
+	case MOVE_RUN_SET:
+	case MOVE_RUN_END:
+		break;
 	}
 }
 

@@ -323,6 +323,8 @@ static void housekeeping(struct sqlite_db *db)
 		sqlite_purge_expired(db);
 	if (db->usage_next_ms <= db->now_ms)
 		sqlite_usage_expire(db);
+	if (db->run_next_ms <= db->now_ms)
+		sqlite_run_sweep(db);
 }
 
 void sqlite_claim_run(struct sqlite_db *db, struct claim *c)

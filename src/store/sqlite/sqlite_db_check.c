@@ -141,6 +141,7 @@ bool sqlite_db_check(struct sqlite_db *db, int64_t now_ms, char ret_error[200])
 	differ(&c, NULL, "number of messages", count(&c, SQL_CHECK_MESSAGES, NULL),
 	       db->count.messages);
 	differ(&c, NULL, "number of large records", count(&c, SQL_CHECK_LARGE, NULL), 0);
+	differ(&c, NULL, "number of members of runs", count(&c, SQL_CHECK_MEMBERS, NULL), 0);
 	differ(&c, NULL, "number of half-done ends", 0, (int64_t)db->endings);
 	check_gates(&c);
 	if (!sqlite_batch_end(db) && ret_error[0] == '\0')

@@ -37,8 +37,13 @@ enum refusal sqlite_doc_put(struct sqlite_db *db, struct move *m)
 {
 	const struct str key[2] = { m->doc_put.user, m->doc_put.name };
 	int64_t present = doc_version(db, m->doc_put.doc, key);
+	bool is_member = m->doc_put.run.name.n > 0;
+	struct sqlite_run run;
 	sqlite3_stmt *s;
 
+	if (is_member &&
+	    !sqlite_run_get_open(db, sqlite_gate_user(db, key[0], false), &m->doc_put.run, &run))
+		return REFUSAL_RUN_OVER;
 	if (m->doc_put.version != -1 && m->doc_put.version != present)
 		return REFUSAL_VERSION;
 	if (present == 0 && doc_is_full(db, m))
@@ -52,6 +57,8 @@ enum refusal sqlite_doc_put(struct sqlite_db *db, struct move *m)
 		check(sqlite3_bind_null(s, 5) == SQLITE_OK);
 	sqlite_sql_blob(s, 6, m->doc_put.value);
 	sqlite_sql_run(db, s);
+	if (is_member)
+		sqlite_run_join_doc(db, &run, m);
 	if (m->doc_put.due_ms && m->doc_put.due_ms < db->doc_next_ms)
 		db->doc_next_ms = m->doc_put.due_ms;
 	return REFUSAL_NONE;

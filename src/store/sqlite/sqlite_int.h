@@ -13,6 +13,7 @@
  *	sqlite_usage.c    what users have used, by day
  *	sqlite_purge.c    the end of a user
  *	sqlite_doc.c      documents
+ *	sqlite_run.c      workflow runs, their entries and members
  *	sqlite_claim.c    who may start now
  *	sqlite_scan.c     listings and the outbox
  *	sqlite_db_check.c everything counted twice
@@ -144,6 +145,32 @@ enum sqlite_statement {
 	SQL_USAGE_WRITE,
 	SQL_USAGE_EXPIRE,
 	SQL_USAGE_PURGE,
+	SQL_RUN_ADD,
+	SQL_RUN_GET,
+	SQL_RUN_GET_OPEN,
+	SQL_RUN_KNOWN,
+	SQL_RUN_SET,
+	SQL_RUN_GREW,
+	SQL_RUN_COUNT,
+	SQL_RUN_COPY,
+	SQL_RUN_END,
+	SQL_RUN_SCAN,
+	SQL_RUN_OF_USER,
+	SQL_RUN_REMOVE,
+	SQL_RUN_SWEEP_FIRST,
+	SQL_RUN_SWEPT,
+	SQL_RUN_ENTRY_ADD,
+	SQL_RUN_ENTRIES,
+	SQL_RUN_ENTRY_SWEEP,
+	SQL_RUN_KEY_GET,
+	SQL_RUN_KEY_ADD,
+	SQL_RUN_KEY_SWEEP,
+	SQL_RUN_MESSAGE_ADD,
+	SQL_RUN_MESSAGE_AFTER,
+	SQL_RUN_MESSAGE_REMOVE,
+	SQL_RUN_DOC_ADD,
+	SQL_RUN_DOC_DROP,
+	SQL_RUN_DOC_REMOVE,
 	SQL_CHECK_LEASED,
 	SQL_CHECK_LANES,
 	SQL_CHECK_SLOTS,
@@ -153,6 +180,7 @@ enum sqlite_statement {
 	SQL_CHECK_GATES,
 	SQL_CHECK_MESSAGES,
 	SQL_CHECK_LARGE,
+	SQL_CHECK_MEMBERS,
 	SQL_STATEMENTS,
 };
 
@@ -210,6 +238,7 @@ enum sqlite_row_flags {
 	ROW_FLOW_SLOT = 2,  /* leased, and counted by its flow key */
 	ROW_CANCELLED = 4,  /* leased, and over when the attempt ends */
 	ROW_LARGE = 8,      /* the record is in `large` */
+	ROW_RUN = 16,       /* is a member of a run */
 };
 
 struct sqlite_place {
@@ -228,6 +257,15 @@ struct sqlite_row {
 	int64_t root;                            /* shares that message's queue slot; 0 = none */
 	int64_t flags;                           /* enum sqlite_row_flags */
 	struct sqlite_gate *user, *queue, *flow; /* queue, flow: NULL = none */
+};
+
+/* A run as its row says, without the record. */
+struct sqlite_run {
+	int64_t id, created_ms;
+	bool open;
+	bool kept; /* over, but its entries are kept */
+	int64_t version, entries, bytes;
+	struct msg_id last; /* entry; seq 0 = none */
 };
 
 /* A queue slot that may have become free in this step: it has, unless the step puts a callback. */
@@ -320,6 +358,7 @@ struct sqlite_db {
 	int64_t dedup_next_ms;  /* when to look for expired keys again */
 	int64_t forget_next_ms; /* when to look for unused gates again */
 	int64_t dlq_next_ms;    /* when to look for expired dead letters again */
+	int64_t run_next_ms;    /* when to look for runs to sweep again */
 	int64_t usage_next_ms;  /* when to look for old usage again */
 	struct list holders;
 	struct buf scratch;
@@ -396,6 +435,8 @@ enum refusal sqlite_message_cancel(struct sqlite_db *db, struct move *m);
 bool sqlite_message_is_put(struct sqlite_db *db, struct move *m);
 /* Would this settle find its message cancelled and end it? */
 bool sqlite_message_is_over(struct sqlite_db *db, const struct move *m);
+/* The message is cancelled: over now, or when its attempt ends. */
+void sqlite_message_stop(struct sqlite_db *db, struct sqlite_row *row);
 /* A leased message is READY again where it was, or over if it was cancelled. */
 void sqlite_message_return(struct sqlite_db *db, struct sqlite_row *row);
 /* It is gone, and with it its place in its gates; nothing is logged. */
@@ -492,6 +533,28 @@ enum refusal sqlite_doc_put(struct sqlite_db *db, struct move *m);
 enum refusal sqlite_doc_remove(struct sqlite_db *db, const struct move *m);
 void sqlite_doc_due(struct sqlite_db *db, struct claim *c);
 void sqlite_doc_load(struct sqlite_db *db);
+
+/* sqlite_run.c */
+must_use bool sqlite_run_get_open(struct sqlite_db *db, const struct sqlite_gate *user,
+				  const struct run_ref *ref, struct sqlite_run *ret_run);
+/* May this put have its run? Sets put.skipped when it is to do nothing, else ret_run. */
+enum refusal sqlite_run_judge(struct sqlite_db *db, struct sqlite_gate *user, struct move *m,
+			      struct sqlite_run *ret_run);
+void sqlite_run_join(struct sqlite_db *db, const struct sqlite_run *r, const struct move *m);
+void sqlite_run_join_doc(struct sqlite_db *db, const struct sqlite_run *r, const struct move *m);
+void sqlite_run_leave(struct sqlite_db *db, int64_t seq);
+enum refusal sqlite_run_begin(struct sqlite_db *db, struct move *m);
+enum refusal sqlite_run_set(struct sqlite_db *db, struct move *m);
+enum refusal sqlite_run_end(struct sqlite_db *db, struct move *m);
+void sqlite_run_sweep(struct sqlite_db *db); /* removes some of what is over */
+/* Removes some of what a user has; returns what is left of the room for rows. */
+int64_t sqlite_run_purge(struct sqlite_db *db, const struct sqlite_gate *user, int64_t room);
+/* Fills scan->run_found. */
+must_use bool sqlite_run_find(struct sqlite_db *db, const struct sqlite_gate *user,
+			      struct scan *scan, struct sqlite_run *ret_run);
+/* Rows: seq, nonce, kind, body. */
+sqlite3_stmt *sqlite_run_entries(struct sqlite_db *db, const struct sqlite_run *r, uint64_t after,
+				 uint64_t until);
 
 /* sqlite_claim.c */
 void sqlite_claim_run(struct sqlite_db *db, struct claim *c);

@@ -74,6 +74,8 @@ void sqlite_message_end(struct sqlite_db *db, struct sqlite_row *r)
 	}
 	if (r->flags & ROW_QUEUE_SLOT)
 		ending_push(db, r->queue, r->root ? r->root : r->seq);
+	if (r->flags & ROW_RUN)
+		sqlite_run_leave(db, r->seq);
 	db->count.messages--;
 	ended_add(&db->ended, (struct msg_id){ (uint64_t)r->seq, (uint64_t)r->nonce });
 }
@@ -305,7 +307,8 @@ enum refusal sqlite_message_put(struct sqlite_db *db, struct move *m)
 	struct sqlite_row r = { .seq = (int64_t)msg->id.seq,
 				.nonce = (int64_t)msg->id.nonce,
 				.due_ms = m->put.due_ms };
-	enum refusal refusal;
+	enum refusal refusal = REFUSAL_NONE;
+	struct sqlite_run run;
 
 	check(msg->id.seq > 0 && msg->id.seq <= INT64_MAX && m->put.record.n > 0);
 	check(m->put.due_ms < INT64_MAX);
@@ -322,6 +325,13 @@ enum refusal sqlite_message_put(struct sqlite_db *db, struct move *m)
 		return REFUSAL_QUOTA;
 	if (put_exceeds_queues(db, m, r.user))
 		return REFUSAL_LIMIT;
+	if (m->put.run.name.n > 0) {
+		refusal = sqlite_run_judge(db, r.user, m, &run);
+		if (refusal != REFUSAL_NONE || m->put.skipped != PUT_DONE)
+			return refusal;
+		r.flags |= ROW_RUN;
+		sqlite_run_join(db, &run, m);
+	}
 	put_apply(db, m, &r);
 	return REFUSAL_NONE;
 }
@@ -357,7 +367,7 @@ static void dlq_add(struct sqlite_db *db, const struct move *m, const struct sql
 	sqlite3_stmt *s = sqlite_sql_start(db, SQL_DLQ_ADD);
 	struct arena a;
 
-	check(m->settle.dlq.seq == m->settle.id.seq && m->settle.dlq.ms > 0);
+	check(m->settle.dlq.seq == m->settle.id.seq);
 	arena_init(&a);
 	sqlite_sql_int(s, 1, r->user->id);
 	sqlite_sql_int(s, 2, m->settle.dlq.ms);
@@ -429,7 +439,8 @@ enum refusal sqlite_message_settle(struct sqlite_db *db, struct move *m)
 	settle_count(db, m, r.user);
 	switch (m->settle.to) {
 	case SETTLE_DEAD:
-		dlq_add(db, m, &r);
+		if (m->settle.dlq.ms > 0)
+			dlq_add(db, m, &r);
 		sqlite_message_end(db, &r);
 		break;
 	case SETTLE_DELIVERED:
@@ -447,20 +458,27 @@ enum refusal sqlite_message_settle(struct sqlite_db *db, struct move *m)
 
 /* ---- cancel ---------------------------------------------------------------------------------- */
 
+void sqlite_message_stop(struct sqlite_db *db, struct sqlite_row *r)
+{
+	if (r->flags & ROW_CANCELLED)
+		return;
+	sqlite_message_log(db, r, EVENT_CANCEL_REQUESTED, STR_NULL);
+	if (r->lane >= 0) {
+		cancelled_end(db, r, 0);
+		return;
+	}
+	r->flags |= ROW_CANCELLED;
+	sqlite_row_place(db, r, (struct sqlite_place){ r->lane, r->ord });
+}
+
 enum refusal sqlite_message_cancel(struct sqlite_db *db, struct move *m)
 {
 	struct sqlite_row r;
 
 	if (!message_find(db, m->cancel.user, m->cancel.id, &r) || (r.flags & ROW_CANCELLED))
 		return REFUSAL_NOT_FOUND;
-	sqlite_message_log(db, &r, EVENT_CANCEL_REQUESTED, STR_NULL);
-	if (r.lane >= 0) {
-		cancelled_end(db, &r, 0);
-		return REFUSAL_NONE;
-	}
-	m->cancel.was_leased = true;
-	m->cancel.lease = (uint64_t)r.lease;
-	r.flags |= ROW_CANCELLED;
-	sqlite_row_place(db, &r, (struct sqlite_place){ r.lane, r.ord });
+	m->cancel.was_leased = r.lane < 0;
+	m->cancel.lease = m->cancel.was_leased ? (uint64_t)r.lease : 0;
+	sqlite_message_stop(db, &r);
 	return REFUSAL_NONE;
 }

@@ -78,7 +78,7 @@ static void dead_letters_remove(struct purging *p)
 
 static void docs_remove(struct purging *p)
 {
-	for (int kind = DOC_META; kind <= DOC_RUN && p->room > 0; kind++) {
+	for (int kind = DOC_META; kind <= DOC_INVOKE && p->room > 0; kind++) {
 		sqlite3_stmt *s = sqlite_sql_start(p->db, SQL_DOC_PURGE);
 
 		if (kind == DOC_USER)
@@ -139,6 +139,8 @@ enum refusal sqlite_purge_move(struct sqlite_db *db, struct move *m)
 	if (p.room > 0)
 		sqlite_usage_drop(p.user);
 	rows_remove(&p, SQL_USAGE_PURGE);
+	if (p.room > 0)
+		p.room = sqlite_run_purge(db, p.user, p.room);
 	gates_remove(&p);
 	m->purge.left = p.room <= 0;
 	if (db->error == SQLITE_OK && !m->purge.left)

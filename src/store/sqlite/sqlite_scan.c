@@ -303,6 +303,59 @@ static void scan_usage(struct listing *l)
 	sqlite_sql_end(q);
 }
 
+/* ---- runs ------------------------------------------------------------------------------------ */
+
+static void scan_entries(struct listing *l)
+{
+	struct scan *s = l->scan;
+	struct sqlite_gate *user = sqlite_gate_user(l->db, s->user, false);
+	struct sqlite_run run;
+	sqlite3_stmt *q;
+
+	if (!sqlite_run_find(l->db, user, s, &run) || !(run.open || run.kept) || l->max == 0)
+		return;
+	q = sqlite_run_entries(l->db, &run, s->id.seq, s->run_until);
+	while (sqlite_sql_row(l->db, q)) {
+		struct str body = sqlite_sql_str(q, 3);
+
+		if (!has_room(l, body.n))
+			break;
+		*row_add(l, body.n) = (struct scan_row){
+			.id = { (uint64_t)sqlite3_column_int64(q, 0),
+				(uint64_t)sqlite3_column_int64(q, 1) },
+			.run_entry = (enum run_entry)sqlite3_column_int64(q, 2),
+			.record = arena_str(&s->arena, body),
+		};
+	}
+	sqlite_sql_end(q);
+}
+
+static void scan_runs(struct listing *l)
+{
+	struct scan *s = l->scan;
+	struct sqlite_gate *user = sqlite_gate_user(l->db, s->user, false);
+	sqlite3_stmt *q;
+
+	if (user == NULL)
+		return;
+	q = sqlite_sql_start(l->db, SQL_RUN_SCAN);
+	sqlite_sql_int(q, 1, user->id);
+	sqlite_sql_text(q, 2, s->name);
+	while (sqlite_sql_row(l->db, q)) {
+		struct str record = sqlite_sql_str(q, 3);
+
+		if (!has_room(l, record.n))
+			break;
+		*row_add(l, record.n) = (struct scan_row){
+			.name = arena_str(&s->arena, sqlite_sql_str(q, 0)),
+			.created_ms = sqlite3_column_int64(q, 1),
+			.version = sqlite3_column_int64(q, 2),
+			.record = arena_str(&s->arena, record),
+		};
+	}
+	sqlite_sql_end(q);
+}
+
 void sqlite_scan_run(struct sqlite_db *db, struct scan *s)
 {
 	struct listing l = listing_start(db, s);
@@ -326,6 +379,12 @@ void sqlite_scan_run(struct sqlite_db *db, struct scan *s)
 		break;
 	case SCAN_USAGE:
 		scan_usage(&l);
+		break;
+	case SCAN_RUN:
+		scan_entries(&l);
+		break;
+	case SCAN_RUNS:
+		scan_runs(&l);
 		break;
 	}
 	s->req.result = STORE_APPLIED;

@@ -99,6 +99,49 @@ static const char *const migration[] = {
 	"ALTER TABLE dlq ADD COLUMN until_ms INTEGER;" /* NULL = for ever */
 	"CREATE INDEX dlq_until ON dlq (until_ms) WHERE until_ms IS NOT NULL;"
 	"PRAGMA user_version = 2;",
+
+	"CREATE TABLE run ("
+	" id INTEGER PRIMARY KEY,"
+	" user INTEGER NOT NULL," /* gate.id */
+	" name TEXT NOT NULL,"
+	" created_ms INTEGER NOT NULL,"
+	" open INTEGER NOT NULL,"
+	" kept INTEGER NOT NULL,"
+	" version INTEGER NOT NULL,"
+	" entries INTEGER NOT NULL,"
+	" bytes INTEGER NOT NULL,"
+	" last_seq INTEGER NOT NULL," /* of its last entry */
+	" last_nonce INTEGER NOT NULL,"
+	" until_ms INTEGER," /* when it is over: it is forgotten then */
+	" sweep_ms INTEGER," /* there is something to remove then */
+	" record BLOB NOT NULL);"
+	"CREATE UNIQUE INDEX run_name ON run (user, name, created_ms);"
+	"CREATE UNIQUE INDEX run_open ON run (user, name) WHERE open = 1;"
+	"CREATE INDEX run_sweep ON run (sweep_ms) WHERE sweep_ms IS NOT NULL;"
+	"CREATE TABLE run_entry ("
+	" run INTEGER NOT NULL,"
+	" seq INTEGER NOT NULL,"
+	" nonce INTEGER NOT NULL,"
+	" kind INTEGER NOT NULL,"
+	" body BLOB NOT NULL);"
+	"CREATE UNIQUE INDEX run_entry_seq ON run_entry (run, seq);"
+	"CREATE TABLE run_key ("
+	" run INTEGER NOT NULL,"
+	" key BLOB NOT NULL,"
+	" seq INTEGER NOT NULL,"
+	" nonce INTEGER NOT NULL,"
+	" PRIMARY KEY (run, key)) WITHOUT ROWID;"
+	"CREATE TABLE run_message ("
+	" seq INTEGER PRIMARY KEY,"
+	" run INTEGER NOT NULL);"
+	"CREATE INDEX run_message_run ON run_message (run);" /* ends with the row's key, seq */
+	/* A document may go before its run does; then its row here means nothing. */
+	"CREATE TABLE run_doc ("
+	" run INTEGER NOT NULL,"
+	" kind INTEGER NOT NULL,"
+	" name TEXT NOT NULL,"
+	" PRIMARY KEY (run, kind, name)) WITHOUT ROWID;"
+	"PRAGMA user_version = 3;",
 };
 
 #define MESSAGE_COLUMNS \
@@ -107,6 +150,9 @@ static const char *const migration[] = {
 	"id, user, kind, name, parallelism, rate, period_ms, rate_count, window_ms, running, " \
 	"waiting,"                                                                             \
 	" messages, flags, created_ms, updated_ms"
+
+#define RUN_COLUMNS \
+	"id, created_ms, open, kept, version, entries, bytes, last_seq, last_nonce, record"
 
 const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 	[SQL_BEGIN] = "BEGIN",
@@ -237,6 +283,48 @@ const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 	[SQL_USAGE_PURGE] = "DELETE FROM usage WHERE user = ?1 AND day IN"
 			    " (SELECT day FROM usage WHERE user = ?1 LIMIT ?2)",
 
+	[SQL_RUN_ADD] =
+		"INSERT INTO run VALUES (NULL, ?1, ?2, ?3, 1, 0, ?4, 0, 0, 0, 0, NULL, NULL,"
+		" ?5)",
+	[SQL_RUN_GET] = "SELECT " RUN_COLUMNS " FROM run"
+			" WHERE user = ?1 AND name = ?2 AND created_ms = ?3",
+	[SQL_RUN_GET_OPEN] = "SELECT " RUN_COLUMNS " FROM run"
+			     " WHERE user = ?1 AND name = ?2 AND open = 1",
+	[SQL_RUN_KNOWN] = "SELECT EXISTS (SELECT 1 FROM run WHERE user = ?1 AND name = ?2)",
+	[SQL_RUN_SET] = "UPDATE run SET version = ?2, record = ?3 WHERE id = ?1",
+	[SQL_RUN_GREW] = "UPDATE run SET entries = entries + 1, bytes = bytes + ?2, last_seq = ?3,"
+			 " last_nonce = ?4 WHERE id = ?1",
+	[SQL_RUN_COUNT] = "UPDATE run SET entries = ?2, bytes = ?3, last_seq = ?4, last_nonce = ?5"
+			  " WHERE id = ?1",
+	[SQL_RUN_COPY] = "INSERT INTO run_entry SELECT ?1, seq, nonce, kind, body FROM run_entry"
+			 " WHERE run = ?2 ORDER BY seq",
+	[SQL_RUN_END] = "UPDATE run SET open = 0, kept = ?2, until_ms = ?3, sweep_ms = ?4,"
+			" version = ?5 WHERE id = ?1",
+	[SQL_RUN_SCAN] = "SELECT name, created_ms, version, record FROM run"
+			 " WHERE user = ?1 AND name > ?2 AND open = 1 ORDER BY name",
+	[SQL_RUN_OF_USER] = "SELECT id FROM run WHERE user = ?1 LIMIT 1",
+	[SQL_RUN_REMOVE] = "DELETE FROM run WHERE id = ?1",
+	[SQL_RUN_SWEEP_FIRST] = "SELECT id, until_ms, kept FROM run WHERE sweep_ms <= ?1"
+				" ORDER BY sweep_ms LIMIT 1",
+	[SQL_RUN_SWEPT] = "UPDATE run SET sweep_ms = until_ms WHERE id = ?1",
+	[SQL_RUN_ENTRY_ADD] = "INSERT INTO run_entry VALUES (?1, ?2, ?3, ?4, ?5)",
+	[SQL_RUN_ENTRIES] = "SELECT seq, nonce, kind, body FROM run_entry"
+			    " WHERE run = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq",
+	[SQL_RUN_ENTRY_SWEEP] = "DELETE FROM run_entry WHERE rowid IN"
+				" (SELECT rowid FROM run_entry WHERE run = ?1 LIMIT ?2)",
+	[SQL_RUN_KEY_GET] = "SELECT seq, nonce FROM run_key WHERE run = ?1 AND key = ?2",
+	[SQL_RUN_KEY_ADD] = "INSERT INTO run_key VALUES (?1, ?2, ?3, ?4)",
+	[SQL_RUN_KEY_SWEEP] = "DELETE FROM run_key WHERE (run, key) IN"
+			      " (SELECT run, key FROM run_key WHERE run = ?1 LIMIT ?2)",
+	[SQL_RUN_MESSAGE_ADD] = "INSERT INTO run_message (run, seq) VALUES (?1, ?2)",
+	[SQL_RUN_MESSAGE_AFTER] = "SELECT seq FROM run_message WHERE run = ?1 AND seq > ?2"
+				  " ORDER BY seq LIMIT 1",
+	[SQL_RUN_MESSAGE_REMOVE] = "DELETE FROM run_message WHERE seq = ?1",
+	[SQL_RUN_DOC_ADD] = "INSERT OR IGNORE INTO run_doc VALUES (?1, ?2, ?3)",
+	[SQL_RUN_DOC_DROP] = "DELETE FROM doc WHERE user = ?2 AND (kind, name) IN"
+			     " (SELECT kind, name FROM run_doc WHERE run = ?1)",
+	[SQL_RUN_DOC_REMOVE] = "DELETE FROM run_doc WHERE run = ?1",
+
 	[SQL_CHECK_LEASED] = "SELECT count(*) FROM message WHERE lane < 0 AND user = ?1",
 	[SQL_CHECK_FLOWS] =
 		"SELECT count(*) FROM message WHERE lane < 0 AND flow = ?1 AND flags & 2",
@@ -249,6 +337,8 @@ const char *const sqlite_schema_statements[SQL_STATEMENTS] = {
 	[SQL_CHECK_MESSAGES] = "SELECT count(*) FROM message",
 	[SQL_CHECK_LARGE] = "SELECT (SELECT count(*) FROM message WHERE record IS NULL)"
 			    " - (SELECT count(*) FROM large)",
+	[SQL_CHECK_MEMBERS] = "SELECT (SELECT count(*) FROM message WHERE flags & 16)"
+			      " - (SELECT count(*) FROM run_message)",
 };
 
 static int64_t pragma(sqlite3 *sql, const char *text)

@@ -41,6 +41,12 @@ static enum refusal move_apply(struct sqlite_db *db, struct move *m)
 		return logged(db, m, sqlite_gate_move(db, m));
 	case MOVE_PURGE:
 		return sqlite_purge_move(db, m);
+	case MOVE_RUN_START:
+		return logged(db, m, sqlite_run_begin(db, m));
+	case MOVE_RUN_SET:
+		return logged(db, m, sqlite_run_set(db, m));
+	case MOVE_RUN_END:
+		return logged(db, m, sqlite_run_end(db, m));
 	}
 	unreachable();
 }
@@ -49,7 +55,8 @@ static enum refusal move_apply(struct sqlite_db *db, struct move *m)
 static bool may_be_refused(const struct sqlite_db *db, const struct move *m)
 {
 	return m->kind != MOVE_PUT || m->put.dedup_key.n > 0 || m->put.queues_max > 0 ||
-	       m->put.day_messages_max > 0 || m->put.msg->id.seq <= (uint64_t)db->count.seq_max;
+	       m->put.day_messages_max > 0 || m->put.run.name.n > 0 ||
+	       m->put.msg->id.seq <= (uint64_t)db->count.seq_max;
 }
 
 /* A move refuses before it changes anything. So a step can only stop halfway when a move after the first
