@@ -25,7 +25,8 @@
 	X(TEXT, data_dir, "data-dir", ON("QSTASH_DATA_DIR", ""), ON("QSTASH_DATA_DIR", ""), ON("QSTASH_DATA_DIR", ""), \
 	  "where state is kept (default: $XDG_DATA_HOME/qstash for dev, $XDG_DATA_HOME/qstash-server otherwise)")     \
 	X(TEXT, redis, "redis", OFF, ON("QSTASH_REDIS", ""), OFF,                                                     \
-	  "Redis server (7.0 or newer) that keeps the messages, used by this process alone: redis://[user:password@]host[:port][/database], rediss:// or unix:///path[?db=database] (a password is better given by the variable: others can see flags); default: a database in the data directory") \
+	  "Redis server (7.0 or newer) that keeps the messages, for this process alone, as redis://:password@host:6379/0 (rediss:// with TLS) " \
+	  "or unix:///path?db=0; better given by the variable if it has a password; default: a database in the data directory") \
 	X(BOOL, redis_unsafe, "redis-unsafe", OFF, ON("QSTASH_REDIS_UNSAFE", "false"), OFF,                           \
 	  "use a Redis server although its settings may lose accepted messages")                                      \
 	X(BOOL, ephemeral, "ephemeral", ON("QSTASH_EPHEMERAL", "false"), OFF, OFF,                                    \
