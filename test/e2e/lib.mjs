@@ -41,16 +41,19 @@ after(async () => {
 	for (const dir of dirs) rmSync(dir, { recursive: true, force: true });
 });
 
-/** Starts `qstash dev`, or another command; resolves when its banner says that it runs. */
+/**
+ * Starts `qstash dev`, or another command; resolves when its banner says that it runs. The port is one that it can have
+ * again after a kill.
+ */
 export class Server {
-	static async start({ command = "dev", dir = null, port = 0, logPort = 0, args = [], env = {} } = {}) {
+	static async start({ command = "dev", dir = null, port = null, logPort = 0, args = [], env = {} } = {}) {
 		const s = new Server();
 		s.dir = dir ?? tempDir();
 		s.ownsDir = dir === null;
 		s.out = "";
 		s.child = spawn(
 			BIN,
-			[command, `-port=${port}`, `-log-port=${logPort}`, "--data-dir", s.dir, ...args],
+			[command, `-port=${port ?? (await freePort())}`, `-log-port=${logPort}`, "--data-dir", s.dir, ...args],
 			{ stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } },
 		);
 		started.add(s);
