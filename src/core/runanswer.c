@@ -154,7 +154,7 @@ bool runanswer_wait(struct arena *a, const struct runanswer_source *src,
 {
 	struct runanswer_wait w = { .header = own_headers(a, &src->header) };
 	struct runanswer_source now = *src;
-	const struct json *v;
+	const struct json *v = NULL;
 
 	if (!parse(a, src, &v, &w.step, ret_problem) ||
 	    !deadline(json_get(v, STR("timeout")), src, &w.deadline_ms, ret_problem))
@@ -182,7 +182,7 @@ bool runanswer_invoke(struct arena *a, const struct runanswer_source *src,
 {
 	struct runanswer_invoke r = { 0 };
 	struct runanswer_source parent = *src;
-	const struct json *v, *created;
+	const struct json *v = NULL, *created;
 	int64_t created_ms;
 
 	if (!parse(a, src, &v, &r.step, ret_problem))
