@@ -417,6 +417,12 @@ static bool answer_second(struct conn *c, enum lie lie)
 	}
 }
 
+static bool is_closing(enum lie lie)
+{
+	return lie == CLOSES_AFTER_ANSWER || lie == SAYS_CLOSE_AND_CLOSES ||
+	       lie == SENDS_TIMEOUT_AND_CLOSES;
+}
+
 static void lie(struct conn *c)
 {
 	enum lie kind = *(const enum lie *)c->arg;
@@ -425,8 +431,7 @@ static void lie(struct conn *c)
 	if (!conn_request(c, &req))
 		return;
 	answer_first(c, kind);
-	if (kind == CLOSES_AFTER_ANSWER || kind == SAYS_CLOSE_AND_CLOSES ||
-	    kind == SENDS_TIMEOUT_AND_CLOSES)
+	if (is_closing(kind))
 		return;
 	while (conn_request(c, &req) && answer_second(c, kind))
 		continue;
@@ -467,6 +472,15 @@ struct history {
 	int connections, requests;
 };
 
+/* What the server does after its first answer has been done, and the courier has had time to see it.
+ */
+static void wait_for_lie(struct pair *p, struct server *s, enum lie kind)
+{
+	while (is_closing(kind) && server_open(s) > 0)
+		rig_run(&p->r, 1);
+	rig_run(&p->r, 20);
+}
+
 static struct history live_through(struct pair *p, struct courier *courier, const char *method,
 				   enum lie kind, bool waits)
 {
@@ -478,7 +492,7 @@ static struct history live_through(struct pair *p, struct courier *courier, cons
 			kind == IS_SILENT_TO_SECOND ? 700 : 15000);
 	rig_wait(&p->r, done + 1);
 	if (waits)
-		rig_run(&p->r, 20);
+		wait_for_lie(p, s, kind);
 	h.second = start(p, courier, method, server_port(s),
 			 kind == IS_SILENT_TO_SECOND ? 700 : 15000);
 	rig_wait(&p->r, done + 2);
