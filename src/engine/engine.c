@@ -119,10 +119,6 @@ void engine_store_problem(struct problem *p, const struct store_req *req, enum r
 			"the store is not available now; nothing is known to be lost, try again");
 	else if (refusal == REFUSAL_NOT_FOUND)
 		problem_set(p, 404, "not found");
-	else if (refusal == REFUSAL_NO_RUNS)
-		problem_set(
-			p, 501,
-			"workflows are not kept on Redis databases yet; use the embedded store");
 	else if (refusal == REFUSAL_VERSION)
 		problem_set(p, 409, "changed by another request meanwhile; try again");
 	else

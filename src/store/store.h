@@ -72,7 +72,6 @@ enum refusal {
 		     * ms: it needs another created_ms */
 	REFUSAL_QUOTA,    /* put: the user has day_messages_max messages today */
 	REFUSAL_RUN_OVER, /* the run is not open (any more), or was never there */
-	REFUSAL_NO_RUNS,  /* this backend keeps no workflow runs; to its scans there are none */
 };
 
 enum store_kind { STORE_STEP, STORE_CLAIM, STORE_SCAN, STORE_TAIL };

@@ -79,7 +79,7 @@ static struct str history(struct kit *k, const char *name, uint64_t until)
 	return all;
 }
 
-CONTRACT_ON(one_run_with_a_name_is_open_at_a_time, kit_runs)
+CONTRACT(one_run_with_a_name_is_open_at_a_time)
 {
 	struct kit_msg m;
 
@@ -101,7 +101,7 @@ CONTRACT_ON(one_run_with_a_name_is_open_at_a_time, kit_runs)
 	T_CHECK(kit_find(k, &m) == NULL);
 }
 
-CONTRACT_ON(an_open_run_of_that_name_is_told_by_its_first_entry, kit_runs)
+CONTRACT(an_open_run_of_that_name_is_told_by_its_first_entry)
 {
 	struct move move = start_move(&(struct start){ .created_ms = 200 });
 	struct kit_msg m;
@@ -115,7 +115,7 @@ CONTRACT_ON(an_open_run_of_that_name_is_told_by_its_first_entry, kit_runs)
 	T_EQ_INT(move.run_start.existing.nonce, m.id.nonce);
 }
 
-CONTRACT_ON(entries_stand_in_order_and_a_slice_ends_with_the_one_that_is_named, kit_runs)
+CONTRACT(entries_stand_in_order_and_a_slice_ends_with_the_one_that_is_named)
 {
 	struct kit_msg m[3];
 
@@ -134,7 +134,7 @@ CONTRACT_ON(entries_stand_in_order_and_a_slice_ends_with_the_one_that_is_named, 
 	T_EQ_STR(history(k, "r", m[1].id.seq), "a b");
 }
 
-CONTRACT_ON(a_long_history_comes_in_pages, kit_runs)
+CONTRACT(a_long_history_comes_in_pages)
 {
 	struct scan s = { .kind = SCAN_RUN, .user = STR("u"), .run = { STR("r"), 0 } };
 	size_t n = 0, pages = 0;
@@ -157,7 +157,7 @@ CONTRACT_ON(a_long_history_comes_in_pages, kit_runs)
 	T_EQ_INT(pages, 3);
 }
 
-CONTRACT_ON(an_entry_needs_an_id_behind_the_last_one, kit_runs)
+CONTRACT(an_entry_needs_an_id_behind_the_last_one)
 {
 	struct kit_msg m, late;
 
@@ -171,7 +171,7 @@ CONTRACT_ON(an_entry_needs_an_id_behind_the_last_one, kit_runs)
 	T_EQ_STR(history(k, "r", UINT64_MAX), "a");
 }
 
-CONTRACT_ON(a_key_is_taken_for_the_life_of_the_run, kit_runs)
+CONTRACT(a_key_is_taken_for_the_life_of_the_run)
 {
 	struct kit_msg first, again;
 	struct scan *s;
@@ -197,7 +197,7 @@ CONTRACT_ON(a_key_is_taken_for_the_life_of_the_run, kit_runs)
 	T_EQ_INT(PUT(k, .run = "r", .entry = "c", .run_key = "x").skipped, PUT_DONE);
 }
 
-CONTRACT_ON(several_entries_are_appended_together_or_not_at_all, kit_runs)
+CONTRACT(several_entries_are_appended_together_or_not_at_all)
 {
 	struct kit_msg m[3];
 	struct move move[3];
@@ -223,7 +223,7 @@ CONTRACT_ON(several_entries_are_appended_together_or_not_at_all, kit_runs)
 	T_EQ_STR(history(k, "r", UINT64_MAX), "a c c");
 }
 
-CONTRACT_ON(a_run_that_is_over_accepts_nothing, kit_runs)
+CONTRACT(a_run_that_is_over_accepts_nothing)
 {
 	struct move doc = { .kind = MOVE_DOC_PUT };
 	struct kit_msg m;
@@ -273,7 +273,7 @@ static size_t count_docs(struct kit *k)
 		->rows;
 }
 
-CONTRACT_ON(the_end_of_a_run_ends_its_members_and_nothing_else, kit_runs)
+CONTRACT(the_end_of_a_run_ends_its_members_and_nothing_else)
 {
 	struct kit_msg waiting, running, other;
 
@@ -295,7 +295,7 @@ CONTRACT_ON(the_end_of_a_run_ends_its_members_and_nothing_else, kit_runs)
 	T_EQ_STR(kit_events(k, &running), "CREATED ACTIVE CANCEL_REQUESTED CANCELED");
 }
 
-CONTRACT_ON(an_attempt_that_outlives_its_run_may_still_succeed, kit_runs)
+CONTRACT(an_attempt_that_outlives_its_run_may_still_succeed)
 {
 	struct kit_msg m;
 
@@ -306,7 +306,7 @@ CONTRACT_ON(an_attempt_that_outlives_its_run_may_still_succeed, kit_runs)
 	T_EQ_STR(kit_events(k, &m), "CREATED ACTIVE CANCEL_REQUESTED DELIVERED");
 }
 
-CONTRACT_ON(a_run_fails_in_the_step_of_its_messages_end, kit_runs)
+CONTRACT(a_run_fails_in_the_step_of_its_messages_end)
 {
 	struct kit_msg m, other, report;
 	struct move move[3];
@@ -325,7 +325,7 @@ CONTRACT_ON(a_run_fails_in_the_step_of_its_messages_end, kit_runs)
 	T_EQ_INT(look(k, "r", 100, UINT64_MAX)->rows, 2);
 }
 
-CONTRACT_ON(a_message_can_die_without_a_dead_letter, kit_runs)
+CONTRACT(a_message_can_die_without_a_dead_letter)
 {
 	struct kit_msg m = PUT(k, .want_lease = true);
 	struct move move = kit_settle_move(k, &m, &(struct kit_settle){ .to = SETTLE_DEAD });
@@ -338,7 +338,7 @@ CONTRACT_ON(a_message_can_die_without_a_dead_letter, kit_runs)
 		 0);
 }
 
-CONTRACT_ON(a_run_that_is_over_is_forgotten_in_time, kit_runs)
+CONTRACT(a_run_that_is_over_is_forgotten_in_time)
 {
 	START(k);
 	START(k, .name = "s");
@@ -361,7 +361,7 @@ CONTRACT_ON(a_run_that_is_over_is_forgotten_in_time, kit_runs)
 	T_EQ_INT(END(k, .name = "s"), REFUSAL_RUN_OVER);
 }
 
-CONTRACT_ON(a_run_can_begin_with_the_history_of_another, kit_runs)
+CONTRACT(a_run_can_begin_with_the_history_of_another)
 {
 	struct kit_msg m;
 
@@ -380,7 +380,7 @@ CONTRACT_ON(a_run_can_begin_with_the_history_of_another, kit_runs)
 	T_EQ_INT(START(k, .name = "w", .copy = "t", .copy_created_ms = 100), REFUSAL_NOT_FOUND);
 }
 
-CONTRACT_ON(the_record_of_a_run_changes_from_the_version_that_is_there, kit_runs)
+CONTRACT(the_record_of_a_run_changes_from_the_version_that_is_there)
 {
 	struct move m = { .kind = MOVE_RUN_SET };
 	struct step step;
@@ -402,7 +402,7 @@ CONTRACT_ON(the_record_of_a_run_changes_from_the_version_that_is_there, kit_runs
 	T_EQ_INT(kit_step(k, &step, &m, 1), STORE_APPLIED);
 }
 
-CONTRACT_ON(the_entries_of_a_run_can_be_limited, kit_runs)
+CONTRACT(the_entries_of_a_run_can_be_limited)
 {
 	START(k);
 	T_EQ_INT(PUT(k, .run = "r", .entry = "0123456789", .run_bytes_max = 5).result,
@@ -414,7 +414,7 @@ CONTRACT_ON(the_entries_of_a_run_can_be_limited, kit_runs)
 	T_EQ_INT(PUT(k, .run = "r", .run_entries_max = 2).result, STORE_APPLIED);
 }
 
-CONTRACT_ON(open_runs_are_listed_by_name, kit_runs)
+CONTRACT(open_runs_are_listed_by_name)
 {
 	struct scan s = { .kind = SCAN_RUNS, .user = STR("u"), .max = 2, .bytes_max = SIZE_MAX };
 	struct scan *got;
@@ -439,7 +439,7 @@ CONTRACT_ON(open_runs_are_listed_by_name, kit_runs)
 }
 
 /* As after UNKNOWN: the same step again. */
-CONTRACT_ON(a_step_of_a_run_whose_answer_was_lost_is_done_once, kit_runs)
+CONTRACT(a_step_of_a_run_whose_answer_was_lost_is_done_once)
 {
 	struct kit_msg m;
 	struct move begin[2], last;
@@ -463,7 +463,7 @@ CONTRACT_ON(a_step_of_a_run_whose_answer_was_lost_is_done_once, kit_runs)
 	T_EQ_INT(kit_do(k, &step.req), STORE_APPLIED);
 }
 
-CONTRACT_ON(a_purge_takes_the_runs_too, kit_runs)
+CONTRACT(a_purge_takes_the_runs_too)
 {
 	struct move m = { .kind = MOVE_PURGE };
 	struct step step;
@@ -487,7 +487,7 @@ CONTRACT_ON(a_purge_takes_the_runs_too, kit_runs)
 	T_EQ_STR(history(k, "r", UINT64_MAX), "");
 }
 
-CONTRACT_ON(a_run_outlives_a_crash, kit_runs_durable)
+CONTRACT_ON(a_run_outlives_a_crash, kit_durable)
 {
 	struct kit_msg m;
 

@@ -44,8 +44,6 @@ static const struct kit_backend *const kit_durable[] = {
 static const struct kit_backend *const kit_shared[] = {
 	&kit_memory, &kit_redis
 }; /* several holders at a time */
-static const struct kit_backend *const kit_runs[] = { &kit_memory, &kit_disk }; /* that keep runs */
-static const struct kit_backend *const kit_runs_durable[] = { &kit_disk };
 
 struct kit_arena {
 	struct arena a;

@@ -28,7 +28,7 @@ end
 
 -- What the messages of a user say: by gate, how many wait, run, are not ended.
 local function count_messages(u)
-	local c = { waiting = {}, running = {}, messages = {}, slots = {}, n = 0 }
+	local c = { waiting = {}, running = {}, messages = {}, slots = {}, members = {}, n = 0 }
 	local all = leased_of(u)
 	for _, seq in ipairs(call('ZRANGE', u.prefix .. 'i', 0, -1)) do
 		all[#all + 1] = seq
@@ -50,6 +50,10 @@ local function count_messages(u)
 			differ(u, 'a message in lane ' .. m.lane, 'there', 'absent')
 		end
 		add(c.messages, m.flow or nil, 1)
+		if m.run then
+			add(c.members, m.run, 1)
+			differ(u, 'a message of a run', true, call('ZSCORE', u.prefix .. 'b' .. m.run, seq) ~= false)
+		end
 		if m.flow_slot then
 			add(c.running, m.flow, 1)
 		end
@@ -90,9 +94,33 @@ local function check_gate(g, c)
 	differ(g, 'time to wake', g.wake or false, tonumber(call('ZSCORE', 'q:wake', g.entry) or nil) or false)
 end
 
+local function check_runs(u, c)
+	local open = 0
+	for _, id in ipairs(call('ZRANGE', u.prefix .. 'a', 0, -1)) do
+		local r = runs.get(u.name, id)
+		add(c.members, id, 0)
+		open = open + (r.open and 1 or 0)
+		differ(u, 'an open run in its directory', r.open, call('ZSCORE', u.prefix .. 'o', id) ~= false)
+		differ(u, 'a run among those to be removed', not r.open, call('ZSCORE', 'q:runs', entry_of('t', u.name, id)) ~= false)
+		if r.open or r.kept then
+			local entries, bytes = call('LRANGE', u.prefix .. 'h' .. id, 0, -1), 0
+			for _, e in ipairs(entries) do
+				bytes = bytes + #e - runs.ENTRY_HEAD_BYTES
+			end
+			differ(u, 'number of entries', #entries, r.entries)
+			differ(u, 'bytes of entries', bytes, r.bytes)
+		end
+	end
+	differ(u, 'number of open runs', open, call('ZCARD', u.prefix .. 'o'))
+	for id, n in pairs(c.members) do
+		differ(u, 'number of a run\'s messages', n, call('ZCARD', u.prefix .. 'b' .. id))
+	end
+end
+
 local function check_user(u)
 	local c = count_messages(u)
 	check_gate(u, c)
+	check_runs(u, c)
 	for _, lane in ipairs(call('HKEYS', u.prefix .. 'g')) do
 		check_gate(gate_find(u, string.sub(lane, 1, 1), string.sub(lane, 2)), c)
 	end

@@ -223,6 +223,9 @@ local function housekeeping()
 	if meta.days_next <= now then
 		usage_forget()
 	end
+	if meta.runs_next <= now then
+		runs.sweep()
+	end
 end
 
 -- `t` has max, bytes_max, docs_max, lease_ms. Answers { head, messages, documents }.

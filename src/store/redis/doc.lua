@@ -3,7 +3,7 @@
 -- A user's documents are one hash; `q:docs<kind>` has all names of a kind in order of user and name.
 
 local DOC_HEAD = '<dd' -- version, due
-local docs_key, doc_get, doc_drop, move_doc_put, move_doc_remove, move_gate
+local docs_key, doc_get, move_doc_put, move_doc_remove, move_gate
 do
 
 -- ---- documents -------------------------------------------------------------------------------
@@ -39,6 +39,10 @@ local function doc_is_full(p)
 end
 
 function move_doc_put(p)
+	local run = p.run ~= '' and runs.find_open(p.user, p.run)
+	if p.run ~= '' and not run then
+		return REFUSAL.RUN_OVER
+	end
 	local present = doc_get(p.doc, p.user, p.name)
 	if p.version ~= -1 and p.version ~= present then
 		return REFUSAL.VERSION
@@ -49,6 +53,9 @@ function move_doc_put(p)
 	meta.version = meta.version + 1
 	p.new_version = meta.version
 	hset(prefix_of(p.user) .. 'c', doc_field(p.doc, p.name), spack(DOC_HEAD, p.new_version, p.due) .. p.value)
+	if run then
+		runs.join_doc(run, p.doc, p.name)
+	end
 	if present == 0 then
 		zadd(docs_key(p.doc), 0, p.user .. '\0' .. p.name)
 	end

@@ -8,7 +8,7 @@
 -- Ids, tokens and seqs are strings of 8 bytes, big-endian, for numbers here are doubles. Strings are compared
 -- by Redis or as numbers, never by `<`, which follows the server's locale.
 
-local VERSION = 1 -- of this library; an older one is replaced
+local VERSION = 2 -- of this library; an older one is replaced
 local FORMAT = 1 -- of the data
 
 local QUANTUM = 8 -- messages of one user looked at before the next user's turn
@@ -21,7 +21,8 @@ local DAY_MS = 86400000
 local HUGE = 1 / 0
 local NO_ID = '\0\0\0\0\0\0\0\0'
 
-local REFUSAL = { NONE = 0, NOT_FOUND = 1, DUPLICATE = 2, LEASE = 3, VERSION = 4, LIMIT = 5, ID = 6, QUOTA = 7 }
+local REFUSAL = { NONE = 0, NOT_FOUND = 1, DUPLICATE = 2, LEASE = 3, VERSION = 4, LIMIT = 5, ID = 6, QUOTA = 7,
+	RUN_OVER = 8 }
 local EVENT = { ACTIVE = 2, CANCEL_REQUESTED = 7, CANCELED = 8 }
 
 -- Libraries exist only while a function runs.
@@ -77,14 +78,14 @@ end
 -- ---- counters --------------------------------------------------------------------------------
 
 local META = { 'format', 'order', 'version', 'messages', 'pos', 'seq_max', 'doc_next', 'dedup_next',
-	'forget_next', 'dead_next', 'days_next', 'holder', 'ended_set', 'ended_n' }
+	'forget_next', 'dead_next', 'days_next', 'holder', 'ended_set', 'ended_n', 'runs_next' }
 
 local function meta_read()
 	local s = call('GET', 'q:meta')
-	local values = s and munpack(s) or { FORMAT, 0, 0, 0, 0, NO_ID, HUGE, 0, 0, 0, 0, 0, 0, 0 }
+	local values = s and munpack(s) or { FORMAT, 0, 0, 0, 0, NO_ID, HUGE }
 	meta, meta_before = {}, s
 	for i = 1, #META do
-		meta[META[i]] = values[i]
+		meta[META[i]] = values[i] or 0
 	end
 end
 
@@ -171,17 +172,22 @@ local function zrem(key, member)
 end
 
 local function sadd(key, member)
-	if undo then
+	if call('SADD', key, member) == 1 and undo then
 		undo_push('SREM', key, member)
 	end
-	call('SADD', key, member)
 end
 
 local function srem(key, member)
-	if undo then
+	if call('SREM', key, member) == 1 and undo then
 		undo_push('SADD', key, member)
 	end
-	call('SREM', key, member)
+end
+
+local function rpush(key, element)
+	if undo then
+		undo_push('RPOP', key)
+	end
+	call('RPUSH', key, element)
 end
 
 local function hash_undo(key, field)

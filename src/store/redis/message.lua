@@ -1,7 +1,7 @@
 -- message.lua - messages: where they stand, and the slots of their gates.
 --
--- A message is one string: a head of fixed size, the names of its queue and its flow key, its record. Its head says
--- in which lane it stands:
+-- A message is one string: a head of fixed size, the length of its run's id if it is a member of one, the names of its
+-- queue and its flow key, the run's id, its record. Its head says in which lane it stands:
 --
 --	u  the user's lane, by the time due: scheduled, or due and not held up by queue or key
 --	f  its flow key's, by the time of becoming due: the key was closed or others waited
@@ -14,7 +14,7 @@ local HEAD_BYTES = 50
 local GET_BYTES = 128 -- read at once: mostly the head and the names
 local LOOK_BYTES = 4096 -- the same: mostly all of a message
 local LARGE_BYTES = 4096 -- of records that are not copied together with their head
-local FLAG_QUEUE_SLOT, FLAG_FLOW_SLOT, FLAG_CANCELLED, FLAG_BY_PUT = 1, 2, 4, 8
+local FLAG_QUEUE_SLOT, FLAG_FLOW_SLOT, FLAG_CANCELLED, FLAG_BY_PUT, FLAG_RUN = 1, 2, 4, 8, 16
 
 local endings -- by root: the queue whose slot may have become free in this step
 
@@ -35,12 +35,18 @@ local function message_parse(u, seq, s)
 	m.flow_slot = band(flags, FLAG_FLOW_SLOT) ~= 0
 	m.cancelled = band(flags, FLAG_CANCELLED) ~= 0
 	m.by_put = band(flags, FLAG_BY_PUT) ~= 0
-	m.before_record = HEAD_BYTES + q + f
+	local names, n = HEAD_BYTES, 0
+	if band(flags, FLAG_RUN) ~= 0 then
+		n = sunpack('<H', s, HEAD_BYTES + 1)
+		names = names + 2
+	end
+	m.before_record = names + q + f + n
 	if #s < m.before_record then
 		s = call('GETRANGE', m.key, 0, m.before_record - 1)
 	end
-	m.queue = q > 0 and gate_find(u, 'q', string.sub(s, HEAD_BYTES + 1, HEAD_BYTES + q))
-	m.flow = f > 0 and gate_find(u, 'f', string.sub(s, HEAD_BYTES + q + 1, m.before_record))
+	m.queue = q > 0 and gate_find(u, 'q', string.sub(s, names + 1, names + q))
+	m.flow = f > 0 and gate_find(u, 'f', string.sub(s, names + q + 1, names + q + f))
+	m.run = n > 0 and string.sub(s, names + q + f + 1, m.before_record)
 	if m.lane == 'l' then
 		m.lease_key = lease_key(m.lease)
 	end
@@ -75,6 +81,7 @@ end
 local function message_head(m)
 	local flags = (m.queue_slot and FLAG_QUEUE_SLOT or 0) + (m.flow_slot and FLAG_FLOW_SLOT or 0)
 		+ (m.cancelled and FLAG_CANCELLED or 0) + (m.by_put and FLAG_BY_PUT or 0)
+		+ (m.run and FLAG_RUN or 0)
 	return spack(HEAD, m.nonce, m.lease, m.root, m.due, m.ord, m.retried, flags, string.byte(m.lane),
 		m.queue and #m.queue.name or 0, m.flow and #m.flow.name or 0)
 end
@@ -172,7 +179,8 @@ end
 -- A new message, in the lane that it names.
 local function message_add(m, record)
 	lane_enter(m)
-	local head = message_head(m) .. (m.queue and m.queue.name or '') .. (m.flow and m.flow.name or '')
+	local head = message_head(m) .. (m.run and spack('<H', #m.run) or '') .. (m.queue and m.queue.name or '')
+		.. (m.flow and m.flow.name or '') .. (m.run or '')
 	if #record > LARGE_BYTES then
 		set(m.key, head)
 		call('APPEND', m.key, record)
@@ -310,6 +318,9 @@ local function message_end(m)
 	if m.queue_slot then
 		ending_push(m.queue, m.root ~= NO_ID and m.root or m.seq)
 	end
+	if m.run then
+		zrem(m.user.prefix .. 'b' .. m.run, m.seq)
+	end
 	meta.messages = meta.messages - 1
 	-- Whoever ends what its put has leased had the put's answer, which so will not come again.
 	if not m.by_put then
@@ -344,6 +355,20 @@ local function cancelled_end(m)
 	log_state(m.user.name, m, EVENT.CANCELED, '')
 	usage_add(m.user, USED.CANCELLED, 1)
 	message_end(m)
+end
+
+-- It is over, or will be when its attempt ends.
+local function message_cancel(m)
+	if m.cancelled then
+		return
+	end
+	log_state(m.user.name, m, EVENT.CANCEL_REQUESTED, '')
+	if m.lane ~= 'l' then
+		cancelled_end(m)
+		return
+	end
+	m.cancelled = true
+	overwrite(m.key, message_head(m))
 end
 
 -- A leased message is READY again where it was, or over if it was cancelled.

@@ -189,9 +189,17 @@ function move_put(p)
 	if queue_is_refused(u, p) then
 		return REFUSAL.LIMIT
 	end
+	local run, refused
+	if p.run then
+		run, refused = runs.judge(p)
+		if not run then
+			return refused
+		end
+		runs.join(run, p)
+	end
 	p.used_messages = p.used_messages + 1
 	put_apply(p, { user = u, seq = p.seq, key = message_key(u, p.seq), nonce = p.nonce, lease = NO_ID, root = NO_ID,
-		due = p.due, retried = 0 })
+		due = p.due, retried = 0, run = run and run.id })
 	return REFUSAL.NONE
 end
 
@@ -270,7 +278,9 @@ function move_settle(p)
 	log_packed(p.events)
 	settle_count(p, m.user)
 	if p.to == SETTLE.DEAD then
-		dead_add(p, m)
+		if p.dlq_ms ~= NO_ID then
+			dead_add(p, m)
+		end
 		message_end(m)
 	elseif p.to == SETTLE.DELIVERED then
 		message_end(m)
@@ -289,14 +299,8 @@ function move_cancel(p)
 	if not m or m.cancelled then
 		return REFUSAL.NOT_FOUND
 	end
-	log_state(m.user.name, m, EVENT.CANCEL_REQUESTED, '')
-	if m.lane ~= 'l' then
-		cancelled_end(m)
-		return REFUSAL.NONE
-	end
-	p.leased = m.lease
-	m.cancelled = true
-	overwrite(m.key, message_head(m))
+	p.leased = m.lane == 'l' and m.lease
+	message_cancel(m)
 	return REFUSAL.NONE
 end
 

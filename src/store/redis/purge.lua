@@ -3,7 +3,7 @@
 local move_purge
 do
 
-local DOC_USER, DOC_KINDS = 2, 6
+local DOC_USER, DOC_KINDS = 2, 7
 
 local function spend(p, bytes)
 	p.room = p.room - 1 - floor(bytes / COSTLY_BYTES)
@@ -112,6 +112,7 @@ function move_purge(p)
 		purge_dead(p, u)
 		purge_dedup(p, u)
 		purge_usage(p, u)
+		p.room = runs.purge(u, p.room)
 		purge_gates(p, u)
 		if p.room > 0 then
 			gate_drop(u)

@@ -245,7 +245,9 @@ static bool is_new(struct store_req *r)
 	const struct step *s = container_of(r, struct step, req);
 
 	for (size_t i = 0; r->kind == STORE_STEP && i < s->moves; i++) {
-		if (s->move[i].kind == MOVE_PUT || s->move[i].kind == MOVE_DOC_PUT)
+		enum move_kind kind = s->move[i].kind;
+
+		if (kind == MOVE_PUT || kind == MOVE_DOC_PUT || kind == MOVE_RUN_START)
 			return true;
 	}
 	return false;

@@ -17,7 +17,7 @@
  * Keys of a user. All begin with q{user}, so that they hash to one slot and can be moved together. Ids (seq, nonce,
  * lease) are 8 bytes, big-endian: they sort by bytes, and numbers in Lua are doubles, which cannot hold them.
  *
- *	m<seq>     string   a message: head (where it stands, due, retried, lease), names of queue and key, record.
+ *	m<seq>     string   a message: head (where it stands, due, retried, lease), names of queue, key and run, record.
  *	                    Changing its state overwrites the head in place; the record is written once.
  *	i          zset     its messages that are not leased, by seq
  *	w          zset     the user's lane: seq by due time
@@ -33,6 +33,11 @@
  *	d, e       zset, hash   dead letters: in order; their contents
  *	c          hash     documents
  *	y          hash     usage of former days
+ *	o, a       zset     runs: open ones, all, by name and time of creation
+ *	t<run>     string   a run: head (version, counts, last entry), record
+ *	h<run>     list     its entries; a body is stored once, and read by ranges
+ *	x<run>     hash     its keys
+ *	b<run>, z<run>  zset, set  its member messages, by seq; its member documents
  *
  * Keys of the database: directories, which could be made anew from the users' keys, and what belongs to no user.
  *
@@ -41,7 +46,7 @@
  *	q:l<holder> set     what a holder has leased: seq and user
  *	q:holders  hash     holders by their last sign of life
  *	q:due      zset     documents by due time;  q:docs<kind>  zset  their names by user
- *	q:dedup, q:dead, q:forget, q:days  zset  what housekeeping has to remove, by time
+ *	q:dedup, q:dead, q:forget, q:days, q:runs  zset  what housekeeping has to remove, by time
  *	q:ended0, q:ended1  set  ended messages, so that the repetition of a put whose answer was lost is recognised
  *	q:log      stream   the outbox
  *	q:meta     string   counters
@@ -80,7 +85,7 @@ enum {
 	REDIS_BACKOFF_MAX_MS = 2000,
 };
 
-enum { REDIS_LIBRARY_VERSION = 1 }; /* head.lua's */
+enum { REDIS_LIBRARY_VERSION = 2 }; /* head.lua's */
 extern const char redis_library[];  /* all of it, NUL-terminated; generated */
 
 struct redis_url {

@@ -119,6 +119,7 @@ static void move_read(struct redis_reader *r, struct move *m)
 	case MOVE_PUT:
 		m->put.used_messages = redis_reply_number(r);
 		m->put.used_bytes = redis_reply_number(r);
+		m->put.skipped = (enum put_skipped)redis_reply_byte(r);
 		m->put.leased = redis_reply_byte(r);
 		m->put.lease = redis_reply_id(r);
 		m->put.existing = msg_id(r);
@@ -136,11 +137,12 @@ static void move_read(struct redis_reader *r, struct move *m)
 	case MOVE_PURGE:
 		m->purge.left = redis_reply_byte(r);
 		break;
+	case MOVE_RUN_START:
+		m->run_start.existing = msg_id(r);
+		break;
 	case MOVE_DLQ_REMOVE:
 	case MOVE_DOC_REMOVE:
 	case MOVE_GATE:
-		break;
-	case MOVE_RUN_START: /* never sent, see redis_store.c */
 	case MOVE_RUN_SET:
 	case MOVE_RUN_END:
 		break;
@@ -153,7 +155,7 @@ static bool step_read(const redisReply *reply, struct step *s)
 	uint8_t refusal = redis_reply_byte(&r);
 	uint32_t index = redis_reply_u32(&r); /* from 1 */
 
-	if (r.broken || refusal > REFUSAL_QUOTA || (refusal && (index == 0 || index > s->moves)))
+	if (r.broken || refusal > REFUSAL_RUN_OVER || (refusal && (index == 0 || index > s->moves)))
 		return false;
 	s->refusal = (enum refusal)refusal;
 	s->refused_move = refusal ? index - 1 : 0;
@@ -301,6 +303,22 @@ static void usage_row(struct row_reader *r)
 	u->cancelled = redis_reply_number(&r->head);
 }
 
+static void entry_row(struct row_reader *r)
+{
+	r->row->id = msg_id(&r->head);
+	r->row->run_entry = (enum run_entry)redis_reply_byte(&r->head);
+	r->row->record =
+		arena_str(&r->scan->arena, redis_reply_bytes(&r->head, r->head.left.n));
+}
+
+static void run_row(struct row_reader *r)
+{
+	r->row->version = redis_reply_number(&r->head);
+	r->row->created_ms = (int64_t)redis_reply_id(&r->head);
+	r->row->name = field(r, 1);
+	r->row->record = field(r, 2);
+}
+
 static const struct {
 	void (*read)(struct row_reader *r);
 	size_t elements;
@@ -308,6 +326,7 @@ static const struct {
 	[SCAN_MESSAGE] = { message_row, 2 }, [SCAN_MESSAGES] = { message_row, 2 },
 	[SCAN_DLQ] = { dead_row, 3 },        [SCAN_DOCS] = { doc_row, 4 },
 	[SCAN_GATES] = { gate_row, 2 },      [SCAN_USAGE] = { usage_row, 1 },
+	[SCAN_RUN] = { entry_row, 1 },       [SCAN_RUNS] = { run_row, 3 },
 };
 
 static bool row_read(const redisReply *reply, struct scan *s, struct scan_row *row)
@@ -320,6 +339,23 @@ static bool row_read(const redisReply *reply, struct scan *s, struct scan_row *r
 	r.head = reader(reply->element[0]);
 	rows[s->kind].read(&r);
 	return at_end(&r.head);
+}
+
+static bool run_found_read(const redisReply *reply, struct scan *s)
+{
+	struct redis_reader r;
+
+	if (!is_array(reply, 2) || !all_strings(reply))
+		return false;
+	r = reader(reply->element[0]);
+	s->run_found.found = true;
+	s->run_found.open = redis_reply_byte(&r);
+	s->run_found.key_taken = redis_reply_byte(&r);
+	s->run_found.version = redis_reply_number(&r);
+	s->run_found.created_ms = (int64_t)redis_reply_id(&r);
+	s->run_found.key_id = msg_id(&r);
+	s->run_found.record = arena_str(&s->arena, str_of(reply->element[1]));
+	return at_end(&r);
 }
 
 static bool scan_read(const redisReply *reply, struct scan *s)
@@ -336,6 +372,8 @@ static bool scan_read(const redisReply *reply, struct scan *s)
 		if (!row_read(list->element[i], s, &s->row[i]))
 			return false;
 	}
+	if (reply->elements > 2 && !run_found_read(reply->element[2], s))
+		return false;
 	if (s->kind == SCAN_MESSAGES)
 		s->at_id = s->rows ? s->row[s->rows - 1].id : s->id;
 	s->req.result = STORE_APPLIED;

@@ -104,46 +104,9 @@ static struct redis_handle *handle_of(struct store *s)
 	return container_of(s, struct redis_handle, store);
 }
 
-static bool move_is_of_run(const struct move *m)
-{
-	return m->kind == MOVE_RUN_START || m->kind == MOVE_RUN_SET || m->kind == MOVE_RUN_END ||
-	       (m->kind == MOVE_PUT && m->put.run.name.n > 0) ||
-	       (m->kind == MOVE_DOC_PUT && m->doc_put.run.name.n > 0);
-}
-
-/* Workflow runs are not kept here: what asks for them is answered without the server. True when it was. */
-static bool refuse_runs(struct store_req *r)
-{
-	struct step *step = container_of(r, struct step, req);
-	const struct scan *scan = container_of(r, struct scan, req);
-
-	if (r->kind == STORE_SCAN && (scan->kind == SCAN_RUN || scan->kind == SCAN_RUNS)) {
-		r->result = STORE_APPLIED;
-		return true;
-	}
-	for (size_t i = 0; r->kind == STORE_STEP && i < step->moves; i++) {
-		if (!move_is_of_run(&step->move[i]))
-			continue;
-		r->result = STORE_REFUSED;
-		step->refusal = REFUSAL_NO_RUNS;
-		step->refused_move = i;
-		return true;
-	}
-	return false;
-}
-
 static void op_submit(struct store *s, struct store_req *r)
 {
-	struct redis_handle *h = handle_of(s);
-
-	if (!refuse_runs(r)) {
-		redis_store_append(&h->pending, r);
-		return;
-	}
-	pthread_mutex_lock(&h->mutex);
-	redis_store_append(&h->finished, r);
-	pthread_mutex_unlock(&h->mutex);
-	ring(h);
+	redis_store_append(&handle_of(s)->pending, r);
 }
 
 static void op_flush(struct store *s, int64_t now_ms)

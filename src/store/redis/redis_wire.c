@@ -36,12 +36,14 @@ static void arg(struct redis_args *a, struct str s)
 struct head {
 	struct redis_args *args;
 	char *p;
-	size_t n;
+	size_t n, size;
 };
 
 static struct head head_start(struct redis_args *a)
 {
-	return (struct head){ .args = a, .p = arena_alloc(&a->arena, HEAD_BYTES_MAX) };
+	return (struct head){ .args = a,
+			      .p = arena_alloc(&a->arena, HEAD_BYTES_MAX),
+			      .size = HEAD_BYTES_MAX };
 }
 
 static void head_end(struct head *h)
@@ -51,8 +53,9 @@ static void head_end(struct head *h)
 
 static void bytes(struct head *h, const void *p, size_t n)
 {
-	check(n <= HEAD_BYTES_MAX - h->n);
-	memcpy(h->p + h->n, p, n);
+	check(n <= h->size - h->n);
+	if (n > 0)
+		memcpy(h->p + h->n, p, n);
 	h->n += n;
 }
 
@@ -89,6 +92,40 @@ static void number(struct head *h, int64_t v)
 static void size(struct head *h, size_t v)
 {
 	number(h, v < INT64_MAX ? (int64_t)v : INT64_MAX);
+}
+
+/* A reference to a run; empty when there is none. */
+static void run_arg(struct redis_args *a, const struct run_ref *ref)
+{
+	struct head h;
+
+	if (ref->name.n == 0) {
+		arg(a, STR_NULL);
+		return;
+	}
+	h = (struct head){ .args = a, .size = 8 + ref->name.n };
+	h.p = arena_alloc(&a->arena, h.size);
+	id(&h, (uint64_t)ref->created_ms);
+	bytes(&h, ref->name.p, ref->name.n);
+	head_end(&h);
+}
+
+/* An entry as it is stored: its bytes behind the message's id; empty when there is none. */
+static void entry_arg(struct redis_args *a, const struct move *m)
+{
+	struct head h;
+
+	if (m->put.run_entry == RUN_ENTRY_NONE) {
+		arg(a, STR_NULL);
+		return;
+	}
+	h = (struct head){ .args = a, .size = 17 + m->put.run_body.n };
+	h.p = arena_alloc(&a->arena, h.size);
+	id(&h, m->put.msg->id.seq);
+	id(&h, m->put.msg->id.nonce);
+	byte(&h, m->put.run_entry);
+	bytes(&h, m->put.run_body.p, m->put.run_body.n);
+	head_end(&h);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -152,6 +189,7 @@ void redis_wire_check(struct redis_args *a, int64_t now_ms)
 static void put(struct redis_args *a, const struct move *m)
 {
 	const struct msg *msg = m->put.msg;
+	bool in_run = m->put.run.name.n > 0;
 	struct head h = head_start(a);
 
 	check(msg->id.seq > 0 && msg->id.seq <= INT64_MAX && m->put.record.n > 0);
@@ -160,7 +198,8 @@ static void put(struct redis_args *a, const struct move *m)
 	id(&h, msg->id.seq);
 	id(&h, msg->id.nonce);
 	id(&h, msg->root_seq);
-	byte(&h, m->put.want_lease);
+	byte(&h, (m->put.want_lease ? 1U : 0) | (in_run ? 2U : 0) |
+			 (in_run && m->put.run_if_open ? 4U : 0));
 	number(&h, m->put.due_ms);
 	number(&h, m->put.dedup_until_ms);
 	number(&h, m->put.user_parallelism);
@@ -169,6 +208,10 @@ static void put(struct redis_args *a, const struct move *m)
 	number(&h, msg->flow_parallelism);
 	number(&h, msg->flow_rate);
 	number(&h, msg->flow_period_s * 1000);
+	if (in_run) {
+		number(&h, m->put.run_entries_max);
+		number(&h, m->put.run_bytes_max);
+	}
 	head_end(&h);
 	arg(a, msg->user);
 	arg(a, m->put.record);
@@ -176,6 +219,11 @@ static void put(struct redis_args *a, const struct move *m)
 	arg(a, msg->queue);
 	arg(a, msg->flow_key);
 	arg(a, m->put.dedup_key);
+	if (in_run) {
+		run_arg(a, &m->put.run);
+		entry_arg(a, m);
+		arg(a, m->put.run_key);
+	}
 }
 
 static void settle(struct redis_args *a, const struct move *m)
@@ -184,7 +232,7 @@ static void settle(struct redis_args *a, const struct move *m)
 	struct head h = head_start(a);
 
 	check(m->settle.bytes >= 0);
-	check(!dead || (m->settle.dlq.seq == m->settle.id.seq && m->settle.dlq.ms > 0));
+	check(!dead || m->settle.dlq.ms == 0 || m->settle.dlq.seq == m->settle.id.seq);
 	byte(&h, 'S');
 	id(&h, m->settle.id.seq);
 	id(&h, m->settle.id.nonce);
@@ -237,6 +285,7 @@ static void doc_put(struct redis_args *a, const struct move *m)
 	arg(a, m->doc_put.name);
 	arg(a, m->doc_put.value);
 	arg(a, m->events);
+	run_arg(a, &m->doc_put.run);
 }
 
 static void doc_remove(struct redis_args *a, const struct move *m)
@@ -272,6 +321,48 @@ static void gate(struct redis_args *a, const struct move *m)
 	arg(a, m->events);
 }
 
+static void run_start(struct redis_args *a, const struct move *m)
+{
+	const struct run_ref own = { m->run_start.name, m->run_start.created_ms };
+	struct head h = head_start(a);
+
+	check(own.name.n > 0 && own.created_ms > 0);
+	byte(&h, 'B');
+	head_end(&h);
+	arg(a, m->run_start.user);
+	run_arg(a, &own);
+	arg(a, m->run_start.record);
+	run_arg(a, &m->run_start.copy);
+	arg(a, m->events);
+}
+
+static void run_set(struct redis_args *a, const struct move *m)
+{
+	struct head h = head_start(a);
+
+	byte(&h, 'V');
+	number(&h, m->run_set.version);
+	head_end(&h);
+	arg(a, m->run_set.user);
+	run_arg(a, &m->run_set.run);
+	arg(a, m->run_set.record);
+	arg(a, m->events);
+}
+
+static void run_end(struct redis_args *a, const struct move *m)
+{
+	struct head h = head_start(a);
+
+	byte(&h, 'E');
+	byte(&h, m->run_end.keep_entries);
+	number(&h, m->run_end.until_ms);
+	head_end(&h);
+	arg(a, m->run_end.user);
+	run_arg(a, &m->run_end.run);
+	arg(a, m->run_end.record);
+	arg(a, m->events);
+}
+
 static void purge(struct redis_args *a, const struct move *m)
 {
 	struct head h = head_start(a);
@@ -290,6 +381,7 @@ static void move(struct redis_args *a, const struct move *m)
 		[MOVE_CANCEL] = cancel,   [MOVE_DLQ_REMOVE] = dlq_remove,
 		[MOVE_DOC_PUT] = doc_put, [MOVE_DOC_REMOVE] = doc_remove,
 		[MOVE_GATE] = gate,       [MOVE_PURGE] = purge,
+		[MOVE_RUN_START] = run_start, [MOVE_RUN_SET] = run_set, [MOVE_RUN_END] = run_end,
 	};
 
 	check((size_t)m->kind < countof(as));
@@ -354,6 +446,13 @@ static void scan(struct redis_args *a, const struct redis_handle *h, const struc
 	arg(a, s->user);
 	arg(a, s->name);
 	arg(a, s->after_user);
+	if (s->kind != SCAN_RUN)
+		return;
+	head = head_start(a);
+	id(&head, s->run_until);
+	head_end(&head);
+	run_arg(a, &s->run);
+	arg(a, s->run_key);
 }
 
 void redis_wire_req(struct redis_args *a, const struct redis_handle *h, struct store_req *r)

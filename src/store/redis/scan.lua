@@ -4,6 +4,7 @@ local scan
 do
 
 local SCANNED_AT_ONCE = 32
+local ENTRIES_AT_ONCE = 256
 
 -- A listing in the making: { max, bytes_max, out, rows, bytes, more }. Is there room for one more row?
 local function has_row_room(l, bytes)
@@ -221,16 +222,79 @@ local function scan_usage(s, l)
 	end
 end
 
-local scans = { scan_message, scan_messages, scan_dead, scan_docs, scan_gates, scan_usage }
+-- ---- runs ------------------------------------------------------------------------------------
 
--- Answers { head, rows }.
+-- The place of the first entry after a seq.
+local function entry_after(key, n, seq)
+	local from, to = 0, seq == NO_ID and 0 or n
+	while from < to do
+		local middle = floor((from + to) / 2)
+		if is_after(string.sub(call('LINDEX', key, middle), 1, 8), seq) then
+			to = middle
+		else
+			from = middle + 1
+		end
+	end
+	return from
+end
+
+-- How many entries to read at once: about as many as there is room for.
+local function entries_at_once(l, r)
+	local wanted = math.max(l.bytes_max - l.bytes, 0) / (r.bytes / r.entries + 1)
+	return math.min(floor(wanted), l.max - l.rows, ENTRIES_AT_ONCE - 1) + 1
+end
+
+local function entries_look(s, l, r)
+	local key = r.prefix .. 'h' .. r.id
+	local at = entry_after(key, r.entries, s.seq)
+	while at < r.entries do
+		local found = call('LRANGE', key, at, at + entries_at_once(l, r) - 1)
+		for i = 1, #found do
+			local bytes = #found[i] - runs.ENTRY_HEAD_BYTES
+			if is_after(string.sub(found[i], 1, 8), s.run_until) or not has_row_room(l, bytes) then
+				return
+			end
+			row_add(l, bytes, found[i])
+		end
+		at = at + #found
+	end
+end
+
+local function scan_run(s, l)
+	local r = runs.find(s.user, s.run)
+	if not r then
+		return
+	end
+	local taken = s.run_key ~= '' and call('HGET', r.prefix .. 'x' .. r.id, s.run_key)
+	l.found = { spack('<BBdc8', r.open and 1 or 0, taken and 1 or 0, r.version, string.sub(r.id, -8))
+		.. (taken or NO_ID .. NO_ID), runs.record(r) }
+	if (r.open or r.kept) and l.max > 0 then
+		entries_look(s, l, r)
+	end
+end
+
+local function scan_runs(s, l)
+	each_after(prefix_of(s.user) .. 'o', '[' .. s.name .. '\1', '+', function(id)
+		local r = runs.get(s.user, id)
+		local record = runs.record(r)
+		if not has_row_room(l, #record) then
+			return false
+		end
+		row_add(l, #record, spack('<d', r.version) .. string.sub(id, -8), string.sub(id, 1, -10), record)
+		return true
+	end)
+end
+
+local scans = { scan_message, scan_messages, scan_dead, scan_docs, scan_gates, scan_usage, scan_run, scan_runs }
+
+-- Answers { head, rows }, and of a run that is there { head, rows, { its head, its record } }.
 function scan(s)
 	local l = { max = math.min(s.max, 1000), bytes_max = s.bytes_max, out = {}, rows = 0, bytes = 0, more = false }
 	if s.exact then
 		l.max = 1
 	end
 	scans[s.kind + 1](s, l)
-	return { l.more and '\1' or '\0', l.out }
+	return { l.more and '\1' or '\0', l.out, l.found }
 end
 
 end

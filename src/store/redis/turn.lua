@@ -16,6 +16,7 @@ end
 
 -- ---- moves -----------------------------------------------------------------------------------
 
+local PUT_RUN, PUT_RUN_IF_OPEN = 2, 4 -- flags beside 1: want_lease
 local KINDS = { [0] = 'u', 'q', 'f' }
 
 -- By the first byte of a move's head: how it is read, done, and what it answers.
@@ -23,22 +24,28 @@ local moves = {
 	P = {
 		-- The hot ones are made at once, at their full size.
 		read = function(head)
-			local seq, nonce, root, want, due, dedup_until, user_parallelism, queues_max, day_max, flow_parallelism,
+			local seq, nonce, root, flags, due, dedup_until, user_parallelism, queues_max, day_max, flow_parallelism,
 				flow_rate, flow_period = sunpack('<c8c8c8Bdddddddd', head, 2)
-			return { user = next_arg(), record = next_arg(), events = next_arg(), queue = next_arg(), flow = next_arg(),
-				dedup = next_arg(), seq = seq, nonce = nonce, root = root, want_lease = want ~= 0, due = due,
+			local p = { user = next_arg(), record = next_arg(), events = next_arg(), queue = next_arg(), flow = next_arg(),
+				dedup = next_arg(), seq = seq, nonce = nonce, root = root, want_lease = flags % 2 == 1, due = due,
 				dedup_until = dedup_until, user_parallelism = user_parallelism, queues_max = queues_max,
 				day_max = day_max, flow_parallelism = flow_parallelism, flow_rate = flow_rate,
 				flow_period = flow_period, is = false, leased = false, existing = false, used_messages = 0,
-				used_bytes = 0, is_newest = false }
+				used_bytes = 0, is_newest = false, run = false, skipped = 0 }
+			if flags >= PUT_RUN then
+				p.run, p.entry, p.run_key = next_arg(), next_arg(), next_arg()
+				p.run_if_open = flags >= PUT_RUN_IF_OPEN
+				p.entries_max, p.run_bytes_max = sunpack('<dd', head, 91)
+			end
+			return p
 		end,
 		run = move_put,
 		answer = function(p)
-			return spack('<ddB', p.used_messages, p.used_bytes, p.leased and 1 or 0)
+			return spack('<ddBB', p.used_messages, p.used_bytes, p.skipped, p.leased and 1 or 0)
 				.. (p.leased or NO_ID) .. (p.existing or NO_ID .. NO_ID)
 		end,
 		may_be_refused = function(p)
-			return p.dedup ~= '' or p.queues_max > 0 or p.day_max > 0 or not is_after(p.seq, meta.seq_max)
+			return p.dedup ~= '' or p.queues_max > 0 or p.day_max > 0 or p.run or not is_after(p.seq, meta.seq_max)
 		end,
 	},
 	S = {
@@ -74,7 +81,7 @@ local moves = {
 	},
 	D = {
 		read = function(head)
-			local p = { user = next_arg(), name = next_arg(), value = next_arg(), events = next_arg() }
+			local p = { user = next_arg(), name = next_arg(), value = next_arg(), events = next_arg(), run = next_arg() }
 			p.doc, p.version, p.count_max, p.due = sunpack('<Bddd', head, 2)
 			return p
 		end,
@@ -101,6 +108,33 @@ local moves = {
 			return p
 		end,
 		run = move_gate,
+	},
+	B = {
+		read = function()
+			return { user = next_arg(), run = next_arg(), record = next_arg(), copy = next_arg(), events = next_arg() }
+		end,
+		run = runs.start,
+		answer = function(p)
+			return p.existing or NO_ID .. NO_ID
+		end,
+	},
+	V = {
+		read = function(head)
+			local p = { user = next_arg(), run = next_arg(), record = next_arg(), events = next_arg() }
+			p.version = sunpack('<d', head, 2)
+			return p
+		end,
+		run = runs.set,
+	},
+	E = {
+		read = function(head)
+			local p = { user = next_arg(), run = next_arg(), record = next_arg(), events = next_arg() }
+			local keep
+			keep, p.until_ms = sunpack('<Bd', head, 2)
+			p.keep_entries = keep ~= 0
+			return p
+		end,
+		run = runs.finish,
 	},
 	X = {
 		read = function(head)
@@ -218,6 +252,7 @@ end
 
 -- ---- requests --------------------------------------------------------------------------------
 
+local SCAN_RUN = 6
 local requests = {
 	s = function(head)
 		return step(sunpack('<I4', head, 11))
@@ -233,6 +268,9 @@ local requests = {
 		s.kind, exact, descending, s.doc, gate, s.max, s.bytes_max, s.day, s.seq, s.nonce, s.dlq =
 			sunpack('<BBBBBdddc8c8c16', head, 11)
 		s.exact, s.descending, s.gate = exact ~= 0, descending ~= 0, KINDS[gate]
+		if s.kind == SCAN_RUN then
+			s.run_until, s.run, s.run_key = next_arg(), next_arg(), next_arg()
+		end
 		return scan(s)
 	end,
 }
