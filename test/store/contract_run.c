@@ -438,6 +438,19 @@ CONTRACT(open_runs_are_listed_by_name)
 	T_EQ_STR(got->row[0].name, "c");
 }
 
+static void again_logs_nothing(struct kit *k, struct move *of_run)
+{
+	struct kit_msg m;
+	struct step step;
+
+	/* Any events will do. */
+	of_run->events = kit_put_move(k, &(struct kit_put){ 0 }, &m).events;
+	T_EQ_INT(kit_step(k, &step, of_run, 1), STORE_APPLIED);
+	step.req.result = STORE_UNKNOWN;
+	T_EQ_INT(kit_do(k, &step.req), STORE_APPLIED);
+	T_EQ_STR(kit_events(k, &m), "CREATED");
+}
+
 /* As after UNKNOWN: the same step again. */
 CONTRACT(a_step_of_a_run_whose_answer_was_lost_is_done_once)
 {
@@ -458,9 +471,9 @@ CONTRACT(a_step_of_a_run_whose_answer_was_lost_is_done_once)
 		SETTLE(k, &m, i ? SETTLE_DELIVERED : SETTLE_HANDBACK);
 	}
 	last = end_move(k, &(struct end){ .created_ms = 100 });
-	T_EQ_INT(kit_step(k, &step, &last, 1), STORE_APPLIED);
-	step.req.result = STORE_UNKNOWN;
-	T_EQ_INT(kit_do(k, &step.req), STORE_APPLIED);
+	again_logs_nothing(k, &last);
+	last = start_move(&(struct start){ .created_ms = 200 });
+	again_logs_nothing(k, &last);
 }
 
 CONTRACT(a_purge_takes_the_runs_too)

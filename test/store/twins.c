@@ -68,6 +68,7 @@ static void same_move(const struct move *a, const struct move *b)
 		T_EQ_INT(a->put.used_bytes, b->put.used_bytes);
 		T_EQ_INT(a->put.existing.seq, b->put.existing.seq);
 		T_EQ_INT(a->put.existing.nonce, b->put.existing.nonce);
+		T_EQ_INT(a->put.skipped, b->put.skipped);
 		break;
 	case MOVE_SETTLE:
 		T_EQ_INT(a->settle.was_cancelled, b->settle.was_cancelled);
@@ -78,6 +79,10 @@ static void same_move(const struct move *a, const struct move *b)
 		break;
 	case MOVE_DOC_PUT:
 		T_EQ_INT(a->doc_put.new_version, b->doc_put.new_version);
+		break;
+	case MOVE_RUN_START:
+		T_EQ_INT(a->run_start.existing.seq, b->run_start.existing.seq);
+		T_EQ_INT(a->run_start.existing.nonce, b->run_start.existing.nonce);
 		break;
 	case MOVE_PURGE:
 		T_EQ_INT(a->purge.left, b->purge.left);
@@ -260,11 +265,24 @@ static void same_row(const struct scan_row *a, const struct scan_row *b)
 	T_EQ_INT(a->waiting, b->waiting);
 	T_EQ_INT(a->created_ms, b->created_ms);
 	T_EQ_INT(a->updated_ms, b->updated_ms);
+	T_EQ_INT(a->run_entry, b->run_entry);
 	same_gate(&a->gate, &b->gate);
 	same_usage(&a->usage, &b->usage);
 }
 
-void twins_scan(struct twins *t, const struct scan *s)
+static void same_run(const struct scan *a, const struct scan *b)
+{
+	T_EQ_INT(a->run_found.found, b->run_found.found);
+	T_EQ_INT(a->run_found.open, b->run_found.open);
+	T_EQ_INT(a->run_found.created_ms, b->run_found.created_ms);
+	T_EQ_INT(a->run_found.version, b->run_found.version);
+	T_EQ_STR(a->run_found.record, b->run_found.record);
+	T_EQ_INT(a->run_found.key_taken, b->run_found.key_taken);
+	T_EQ_INT(a->run_found.key_id.seq, b->run_found.key_id.seq);
+	T_EQ_INT(a->run_found.key_id.nonce, b->run_found.key_id.nonce);
+}
+
+void twins_scan(struct twins *t, struct scan *s)
 {
 	struct scan got[2] = { *s, *s };
 
@@ -278,6 +296,9 @@ void twins_scan(struct twins *t, const struct scan *s)
 	T_EQ_INT(got[0].at_id.seq, got[1].at_id.seq);
 	for (size_t i = 0; i < got[0].rows; i++)
 		same_row(&got[0].row[i], &got[1].row[i]);
+	same_run(&got[0], &got[1]);
+	s->run_found = got[0].run_found;
+	s->run_found.record = STR_NULL;
 	arena_done(&got[0].arena);
 	arena_done(&got[1].arena);
 }

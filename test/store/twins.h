@@ -41,7 +41,7 @@ void twins_kill(struct twins *t, int holder);
 
 /* All that there is, of these users. */
 void twins_compare(struct twins *t, const char *const users[], size_t n);
-/* A page of a listing. */
-void twins_scan(struct twins *t, const struct scan *s);
+/* A page of a listing. Leaves what it says of a run, but for the record. */
+void twins_scan(struct twins *t, struct scan *s);
 
 #endif

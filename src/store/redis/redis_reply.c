@@ -307,8 +307,7 @@ static void entry_row(struct row_reader *r)
 {
 	r->row->id = msg_id(&r->head);
 	r->row->run_entry = (enum run_entry)redis_reply_byte(&r->head);
-	r->row->record =
-		arena_str(&r->scan->arena, redis_reply_bytes(&r->head, r->head.left.n));
+	r->row->record = arena_str(&r->scan->arena, redis_reply_bytes(&r->head, r->head.left.n));
 }
 
 static void run_row(struct row_reader *r)

@@ -377,11 +377,17 @@ static void purge(struct redis_args *a, const struct move *m)
 static void move(struct redis_args *a, const struct move *m)
 {
 	static void (*const as[])(struct redis_args *, const struct move *) = {
-		[MOVE_PUT] = put,         [MOVE_SETTLE] = settle,
-		[MOVE_CANCEL] = cancel,   [MOVE_DLQ_REMOVE] = dlq_remove,
-		[MOVE_DOC_PUT] = doc_put, [MOVE_DOC_REMOVE] = doc_remove,
-		[MOVE_GATE] = gate,       [MOVE_PURGE] = purge,
-		[MOVE_RUN_START] = run_start, [MOVE_RUN_SET] = run_set, [MOVE_RUN_END] = run_end,
+		[MOVE_PUT] = put,
+		[MOVE_SETTLE] = settle,
+		[MOVE_CANCEL] = cancel,
+		[MOVE_DLQ_REMOVE] = dlq_remove,
+		[MOVE_DOC_PUT] = doc_put,
+		[MOVE_DOC_REMOVE] = doc_remove,
+		[MOVE_GATE] = gate,
+		[MOVE_PURGE] = purge,
+		[MOVE_RUN_START] = run_start,
+		[MOVE_RUN_SET] = run_set,
+		[MOVE_RUN_END] = run_end,
 	};
 
 	check((size_t)m->kind < countof(as));
