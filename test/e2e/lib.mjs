@@ -1,8 +1,9 @@
 // lib.mjs - a server under test, a destination that records what it receives, and what tests ask of both.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
@@ -15,6 +16,7 @@ export const KEYS = {
 	next: "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs",
 };
 
+const redisOf = new Map(); // by data directory: its Redis server, and the user's token
 const dirs = new Set(); // go at the file's end
 
 export function tempDir() {
@@ -43,11 +45,31 @@ after(async () => {
 
 /**
  * Starts `qstash dev`, or another command; resolves when its banner says that it runs. The port is one that it can have
- * again after a kill.
+ * again after a kill. With E2E_STORE=redis in the environment, `dev` means a server on Redis instead (run.mjs).
  */
 export class Server {
-	static async start({ command = "dev", dir = null, port = null, logPort = 0, args = [], env = {} } = {}) {
+	static start(options = {}) {
+		const { command = "dev" } = options;
+		return command === "dev" && process.env.E2E_STORE === "redis" ? Server.#onRedis(options) : Server.#start(options);
+	}
+
+	/** `qstash serve` with a user of the same id, and a Redis server that stays with the data directory. */
+	static async #onRedis({ dir = tempDir(), args = [], ...options }) {
+		const first = !redisOf.has(dir);
+		if (first) redisOf.set(dir, { redis: await Redis.start() });
+		const { redis, token } = redisOf.get(dir);
+		const s = await Server.#start({ command: "serve", dir, args: ["-allow-private", "-redis", redis.url, ...args], ...options });
+		Object.assign(s, { redis, token });
+		if (!first) return s;
+		const made = spawnSync(BIN, ["users", "create", "defaultUser", "--plan", "pro", "--json", "--data-dir", dir], { encoding: "utf8" });
+		assert.equal(made.status, 0, made.stderr);
+		s.token = redisOf.get(dir).token = JSON.parse(made.stdout).token;
+		return s;
+	}
+
+	static async #start({ command = "dev", dir = null, port = null, logPort = 0, args = [], env = {} }) {
 		const s = new Server();
+		s.token = TOKEN;
 		s.dir = dir ?? tempDir();
 		s.ownsDir = dir === null;
 		s.out = "";
@@ -71,7 +93,7 @@ export class Server {
 	}
 
 	/** A plain request; gives { status, headers, text, json }. */
-	async call(method, path, { body, headers = {}, token = TOKEN, base = this.url } = {}) {
+	async call(method, path, { body, headers = {}, token = this.token, base = this.url } = {}) {
 		const res = await fetch(base + path, {
 			method,
 			body,
@@ -105,6 +127,62 @@ export class Server {
 		const end = await this.kill("SIGTERM");
 		if (this.ownsDir) rmSync(this.dir, { recursive: true, force: true });
 		return end;
+	}
+}
+
+/** A durable Redis server of a test's own, on a socket. */
+export class Redis {
+	static isInstalled() {
+		return spawnSync("redis-server", ["--version"]).status === 0;
+	}
+
+	constructor() {
+		this.dir = tempDir();
+		this.socket = join(this.dir, "socket");
+		this.url = `unix://${this.socket}`;
+	}
+
+	static async start(...args) {
+		const redis = new Redis();
+		await redis.start(...args);
+		return redis;
+	}
+
+	/** Resolves when it answers: anything, if it need not have read its files. */
+	async start({ args = [], loaded = true } = {}) {
+		rmSync(this.socket, { force: true });
+		const files = ["--dir", this.dir, "--save", "", "--appendonly", "yes", "--appendfsync", "always"];
+		const where = ["--port", "0", "--unixsocket", this.socket, "--loglevel", "warning"];
+		this.child = spawn("redis-server", [...where, ...files, ...args], { stdio: "ignore" });
+		started.add(this);
+		this.exited = new Promise((r) => this.child.on("exit", r));
+		const answer = () => this.ask("PING").catch(() => "");
+		await until(async () => (loaded ? /^(\+PONG|-NOAUTH)/ : /^[+-]/).test(await answer()), 20_000, "redis-server does not answer");
+	}
+
+	/** The first line of its answer to a command. */
+	ask(command) {
+		return new Promise((resolve, reject) => {
+			const conn = connect(this.socket, () => conn.write(`${command}\r\n`));
+			let text = "";
+			conn.on("data", (d) => {
+				text += d;
+				if (!text.includes("\r\n")) return;
+				resolve(text.split("\r\n")[0]);
+				conn.destroy();
+			});
+			conn.on("error", reject);
+			conn.on("end", () => reject(new Error("no answer")));
+		});
+	}
+
+	async kill() {
+		if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGKILL");
+		await this.exited;
+	}
+
+	async end() {
+		await this.kill();
 	}
 }
 

@@ -1,7 +1,9 @@
-// run.mjs - runs every t_*.mjs here against the built server; the last line counts the tests.
+// run.mjs - runs every t_*.mjs here against the built server, and those of workflows a second time against the server on
+// Redis; the last line counts the tests.
 // Usage: QSTASH_BIN=build/qstash node run.mjs [part of a file name]
+import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "node:test";
 
@@ -15,25 +17,38 @@ const files = readdirSync(here)
 let passed = 0;
 let failed = 0;
 const isFile = (name) => files.includes(name) || files.includes(join(process.cwd(), name));
-const stream = run({ files, concurrency: 3, timeout: 180_000 });
 
-stream.on("test:pass", (t) => {
-	if (isFile(t.name) || t.skip !== undefined) return;
-	passed++;
-	console.log(`ok   ${t.name}`);
-});
-stream.on("test:fail", (t) => {
-	// A file that fails only because of its tests has been counted through them.
-	if (isFile(t.name) && t.details?.error?.failureType === "subtestsFailed") return;
-	failed++;
-	console.log(`FAIL ${t.name}\n${t.details?.error?.cause?.stack ?? t.details?.error?.stack}`);
-});
-// The SDK tells there of every request that is refused, and many are meant to be.
-stream.on("test:stderr", (t) => {
-	if (!t.message.startsWith("[Upstash QStash]")) process.stderr.write(t.message);
-});
-stream.on("end", () => {
-	console.log(`${passed} passed, ${failed} failed`);
-	process.exit(failed || !passed ? 1 : 0);
-});
-stream.resume();
+/** Runs files; resolves when they have ended. */
+function pass(files, label = "") {
+	const stream = run({ files, concurrency: 3, timeout: 180_000 });
+	stream.on("test:pass", (t) => {
+		if (isFile(t.name) || t.skip !== undefined) return;
+		passed++;
+		console.log(`ok   ${label}${t.name}`);
+	});
+	stream.on("test:fail", (t) => {
+		// A file that fails only because of its tests has been counted through them.
+		if (isFile(t.name) && t.details?.error?.failureType === "subtestsFailed") return;
+		failed++;
+		console.log(`FAIL ${label}${t.name}\n${t.details?.error?.cause?.stack ?? t.details?.error?.stack}`);
+	});
+	// The SDK tells there of every request that is refused, and many are meant to be.
+	stream.on("test:stderr", (t) => {
+		if (!t.message.startsWith("[Upstash QStash]")) process.stderr.write(t.message);
+	});
+	const end = new Promise((resolve) => stream.on("end", resolve));
+	stream.resume();
+	return end;
+}
+
+await pass(files);
+const workflows = files.filter((f) => basename(f).startsWith("t_workflow"));
+if (workflows.length > 0 && spawnSync("redis-server", ["--version"]).status === 0) {
+	// The programs inherit it: see lib.mjs.
+	process.env.E2E_STORE = "redis";
+	await pass(workflows, "redis: ");
+} else if (workflows.length > 0) {
+	console.error("workflows on Redis: skipped, redis-server is not installed");
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed || !passed ? 1 : 0);

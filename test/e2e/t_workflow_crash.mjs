@@ -1,4 +1,4 @@
-// Workflow runs go on through kill -9 of the server: no step is lost, none counts twice.
+// Workflow runs go on through kill -9 of the server, and of the store's: no step is lost, none counts twice.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Server, tempDir, until } from "./lib.mjs";
@@ -16,7 +16,23 @@ after(async () => {
 	await s.stop();
 });
 
-test("runs with steps, calls, parallel blocks and waits survive three kills", async () => {
+async function killServer() {
+	const { port } = s;
+	await s.kill();
+	s = await Server.start({ dir, port });
+	app.server = s;
+}
+
+async function killStore() {
+	await s.redis.kill();
+	const refused = async () => (await s.call("POST", "/v2/publish/http://127.0.0.1:1/none", { body: "x" })).status === 503;
+	await until(refused, 15_000, "no 503");
+	await s.redis.start();
+}
+
+/** Runs of a workflow while `kill` comes three times. */
+async function survive(kill) {
+	const before = app.calls.length;
 	const finished = new Map();
 	const third = new Map();
 	app.route("/third", async (request) => {
@@ -34,13 +50,10 @@ test("runs with steps, calls, parallel blocks and waits survive three kills", as
 		finished.set(n, { last, called: call.body.id, timeout: wait.timeout, history: context.workflowRunId });
 	});
 	for (let n = 0; n < RUNS; n++) await app.trigger("/work", { body: { n }, retries: 50, retryDelay: "200" });
-	for (let kill = 0; kill < 3; kill++) {
+	for (let n = 0; n < 3; n++) {
 		const calls = app.calls.length;
 		await until(() => app.calls.length > calls + 2 * RUNS || finished.size === RUNS);
-		const { port } = s;
-		await s.kill();
-		s = await Server.start({ dir, port });
-		app.server = s;
+		await kill();
 	}
 	await until(() => finished.size === RUNS, 60_000, `${finished.size} of ${RUNS} runs finished`);
 	await s.idle();
@@ -54,7 +67,7 @@ test("runs with steps, calls, parallel blocks and waits survive three kills", as
 	assert.deepEqual((await s.call("GET", "/v2/dlq?source=workflow")).json.messages, []);
 	// Whatever came twice, each step has one result in the history that its run was told last.
 	const last = new Map();
-	for (const c of app.calls) {
+	for (const c of app.calls.slice(before)) {
 		if (c.path !== "/work" || c.headers["upstash-workflow-callback"] || !c.headers["upstash-workflow-sdk-version"]) continue;
 		last.set(c.headers["upstash-workflow-runid"], JSON.parse(c.body));
 	}
@@ -63,4 +76,8 @@ test("runs with steps, calls, parallel blocks and waits survive three kills", as
 		const ids = results.map((e) => e.stepId);
 		assert.equal(new Set(ids).size, ids.length, `step ids ${ids}`);
 	}
-});
+}
+
+test("runs with steps, calls, parallel blocks and waits survive three kills", () => survive(killServer));
+
+if (process.env.E2E_STORE === "redis") test("they survive three kills of redis-server", () => survive(killStore));

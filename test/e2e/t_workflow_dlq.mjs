@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { WorkflowNonRetryableError } from "@upstash/workflow";
-import { Server, TOKEN, until } from "./lib.mjs";
+import { Server, until } from "./lib.mjs";
 import { App } from "./workflow_app.mjs";
 
 let s, app;
@@ -160,7 +160,7 @@ test("a failure callback in progress can be cancelled", async () => {
 	const res = await fetch(`${s.url}/v2/workflows/dlq/callback/${m.dlqId}`, {
 		method: "DELETE",
 		redirect: "manual",
-		headers: { authorization: `Bearer ${TOKEN}` },
+		headers: { authorization: `Bearer ${s.token}` },
 	});
 	assert.equal(res.status, 302);
 	assert.equal((await list(`workflowRunId=${id}`))[0].failureFunctionState, "CALLBACK_CANCELED");

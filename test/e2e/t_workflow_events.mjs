@@ -1,7 +1,7 @@
 // Steps that wait: for events, for webhooks, for runs that they invoke.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Server, TOKEN, until } from "./lib.mjs";
+import { Server, until } from "./lib.mjs";
 import { createWorkflow, serveMany } from "@upstash/workflow/cloudflare";
 import { App } from "./workflow_app.mjs";
 

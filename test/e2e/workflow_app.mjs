@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { after } from "node:test";
 import * as newest from "@upstash/workflow";
 import { Client as QStash } from "@upstash/qstash";
-import { TOKEN, until } from "./lib.mjs";
+import { until } from "./lib.mjs";
 
 const started = new Set();
 after(async () => {
@@ -29,8 +29,8 @@ export class App {
 		a.routes = new Map();
 		a.calls = [];
 		a.results = new Map();
-		a.qstash = new QStash({ baseUrl: server.url, token: TOKEN });
-		a.client = new sdk.Client({ baseUrl: server.url, token: TOKEN });
+		a.qstash = new QStash({ baseUrl: server.url, token: server.token });
+		a.client = new sdk.Client({ baseUrl: server.url, token: server.token });
 		started.add(a);
 		a.http = createServer((req, res) => a.#take(req, res).catch((e) => res.writeHead(599).end(String(e.stack))));
 		await new Promise((r) => a.http.listen(0, "127.0.0.1", r));

@@ -33,6 +33,7 @@ struct play {
 	int lives;
 	struct dlq_id dead;
 	int dead_user;
+	uint64_t odd; /* numbers given out of order */
 	int64_t doc_version;
 	struct play_run run[PLAY_RUNS_KNOWN]; /* ring */
 	size_t runs;

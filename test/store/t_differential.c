@@ -88,6 +88,18 @@ int64_t play_free_delay(struct play *p, int ms_max)
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
+/* Numbers stand so far apart, for those that come out of order. */
+enum { SEQ_STEP = 64 };
+
+/* The number of a message, or one behind it that nobody has had: a queue's slot is told by the number of the message that took
+ * it, which callbacks share when the message is long over. */
+static uint64_t other_seq(struct play *p, const struct play_live *other)
+{
+	if (other->queue < 0 && play_chance(p, 50))
+		return other->id.seq;
+	return other->id.seq - other->id.seq % SEQ_STEP + 1 + p->odd++ % (SEQ_STEP - 1);
+}
+
 struct kit_put play_random_put(struct play *p, struct play_live *m)
 {
 	int flow = play_chance(p, 40) ? play_below(p, FLOWS) : -1,
@@ -100,8 +112,7 @@ struct kit_put play_random_put(struct play *p, struct play_live *m)
 	*m = (struct play_live){ .user = other ? other->user : play_below(p, PLAY_USERS),
 				 .queue = play_chance(p, 35) ? play_below(p, QUEUES) : -1 };
 	if (other != NULL)
-		put.id = (struct msg_id){ other->id.seq + (uint64_t)play_below(p, 2),
-					  rng_u64(&p->t.rng) };
+		put.id = (struct msg_id){ other_seq(p, other), rng_u64(&p->t.rng) };
 	put.user = play_user[m->user];
 	put.queue = m->queue >= 0 ? queue_name[m->queue] : NULL;
 	put.flow = flow >= 0 ? flow_name[flow] : NULL;
@@ -126,8 +137,7 @@ struct move play_put_move(struct play *p, const struct kit_put *put, struct play
 	struct kit_msg made;
 	struct move move;
 
-	/* Leaves numbers free between, for those that come out of order. */
-	p->t.gen.last_seq += 63;
+	p->t.gen.last_seq += SEQ_STEP - 1;
 	move = kit_put_move(&p->t.gen, put, &made);
 
 	m->id = made.id;
