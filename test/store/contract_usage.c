@@ -198,6 +198,26 @@ CONTRACT(the_bytes_of_a_month_are_summed)
 	T_EQ_INT(PUT(k).used_bytes, 4000);
 }
 
+CONTRACT(a_step_that_is_taken_back_takes_the_new_month_back_too)
+{
+	struct move moves[2] = { { .kind = MOVE_CANCEL }, { .kind = MOVE_DLQ_REMOVE } };
+	struct kit_msg m;
+	struct step s;
+
+	go_to(k, 2026, 7, 1);
+	m = put_leased(k);
+	SETTLE(k, &m, SETTLE_DELIVERED, .bytes = 1000);
+	go_to(k, 2026, 7, 2);
+	m = PUT(k, .delay_ms = 90 * (int64_t)DAY_MS);
+	go_to(k, 2026, 8, 1);
+	moves[0].cancel.user = m.user;
+	moves[0].cancel.id = m.id;
+	moves[1].dlq_remove.user = m.user;
+	/* After which the store's own counts are checked, like after every request. */
+	T_EQ_INT(kit_step(k, &s, moves, 2), STORE_REFUSED);
+	T_EQ_INT(PUT(k).used_bytes, 0);
+}
+
 CONTRACT(days_are_listed_in_order_from_any_on)
 {
 	static const int days[] = { 1, 2, 5, 6 };

@@ -109,10 +109,14 @@ void sqlite_usage_undo(struct sqlite_gate *g, const struct usage *saved)
 	check(saved->day == NO_DAY || u != NULL);
 	if (u == NULL)
 		return;
-	/* Only today's can have been dirty before the step. */
-	if (u->day.day != saved->day)
-		list_remove(&u->dirty);
-	u->day = *saved;
+	if (u->day.day == saved->day) {
+		u->day = *saved;
+		return;
+	}
+	/* Only today's can have been dirty before the step. The bytes of the former day's month are not known any more: they
+	 * are read when it is looked at. */
+	list_remove(&u->dirty);
+	u->day = (struct usage){ .day = NO_DAY };
 }
 
 void sqlite_usage_drop(struct sqlite_gate *g)
