@@ -28,9 +28,9 @@ stream.on("test:fail", (t) => {
 	failed++;
 	console.log(`FAIL ${t.name}\n${t.details?.error?.cause?.stack ?? t.details?.error?.stack}`);
 });
-// The SDK tells there of every request that is refused, and many are meant to be.
+// The SDKs tell there of every request that is refused, and many are meant to be.
 stream.on("test:stderr", (t) => {
-	if (!t.message.startsWith("[Upstash QStash]")) process.stderr.write(t.message);
+	if (!/^\s*\[Upstash (QStash|Workflow)\]/.test(t.message)) process.stderr.write(t.message);
 });
 stream.on("end", () => {
 	console.log(`${passed} passed, ${failed} failed`);

@@ -244,6 +244,7 @@ enum refusal sqlite_run_begin(struct sqlite_db *db, struct move *m)
 	run_add(db, user, m);
 	if (m->run_start.copy.name.n > 0 && run_get(db, user, &own, &r))
 		entries_copy(db, &from, &r);
+	buf_add(&db->events, m->events);
 	return REFUSAL_NONE;
 }
 
@@ -321,6 +322,7 @@ enum refusal sqlite_run_end(struct sqlite_db *db, struct move *m)
 		sqlite_sql_blob(s, 3, m->run_end.record);
 		sqlite_sql_run(db, s);
 	}
+	buf_add(&db->events, m->events);
 	return REFUSAL_NONE;
 }
 

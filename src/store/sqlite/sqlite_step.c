@@ -14,7 +14,8 @@ static enum refusal dlq_remove(struct sqlite_db *db, const struct move *m)
 	return sqlite3_changes(db->sql) > 0 ? REFUSAL_NONE : REFUSAL_NOT_FOUND;
 }
 
-/* Moves that only the store knows the events of log them themselves. */
+/* Moves that only the store knows the events of log them themselves, and so do those whose repetition is applied
+ * without doing anything. */
 static enum refusal logged(struct sqlite_db *db, const struct move *m, enum refusal refusal)
 {
 	if (refusal == REFUSAL_NONE)
@@ -42,11 +43,11 @@ static enum refusal move_apply(struct sqlite_db *db, struct move *m)
 	case MOVE_PURGE:
 		return sqlite_purge_move(db, m);
 	case MOVE_RUN_START:
-		return logged(db, m, sqlite_run_begin(db, m));
+		return sqlite_run_begin(db, m);
 	case MOVE_RUN_SET:
 		return logged(db, m, sqlite_run_set(db, m));
 	case MOVE_RUN_END:
-		return logged(db, m, sqlite_run_end(db, m));
+		return sqlite_run_end(db, m);
 	}
 	unreachable();
 }
@@ -123,6 +124,7 @@ static void results_undo(struct step *step)
 static void moves_apply_or_undo(struct sqlite_db *db, struct step *step)
 {
 	struct sqlite_counts count = db->count;
+	int64_t doc_next_ms = db->doc_next_ms;
 	size_t events = db->events.n;
 	bool undo;
 
@@ -135,6 +137,7 @@ static void moves_apply_or_undo(struct sqlite_db *db, struct step *step)
 		db->events.n = events;
 		db->endings = 0;
 		db->count = count;
+		db->doc_next_ms = doc_next_ms;
 		results_undo(step);
 	} else {
 		sqlite_message_free_slots(db);
