@@ -29,6 +29,7 @@ struct flow_run {
 	int64_t deadline_ms[FLOW_STEPS_MAX + 1]; /* of steps that wait */
 	struct msg_id joined[FLOW_STEPS_MAX];    /* delivery that saw the block complete */
 	bool cancel_asked, doomed;               /* doomed: a message of it has failed */
+	bool reporting;                          /* its failure callback is there */
 	bool seen;                               /* in the present comparison */
 };
 

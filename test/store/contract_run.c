@@ -463,6 +463,24 @@ CONTRACT_ON(a_step_of_a_run_whose_answer_was_lost_is_done_once, kit_runs)
 	T_EQ_INT(kit_do(k, &step.req), STORE_APPLIED);
 }
 
+/* Two processes begin one run in the same ms; one of them got no answer, and nothing was done. */
+CONTRACT_ON(a_start_that_is_repeated_does_not_take_the_run_of_another_for_its_own, kit_runs)
+{
+	struct kit_msg m;
+	struct move begin[2];
+	struct step step;
+
+	START(k, .record = "theirs");
+	PUT(k, .run = "r", .entry = "a");
+	begin[0] = start_move(&(struct start){ .record = "ours" });
+	begin[1] = kit_put_move(k, &(struct kit_put){ .run = "r", .entry = "b" }, &m);
+	T_EQ_INT(kit_step(k, &step, begin, 2), STORE_REFUSED);
+	step.req.result = STORE_UNKNOWN;
+	T_EQ_INT(kit_do(k, &step.req), STORE_REFUSED);
+	T_EQ_INT(step.refusal, REFUSAL_DUPLICATE);
+	T_EQ_STR(history(k, "r", UINT64_MAX), "a");
+}
+
 CONTRACT_ON(a_purge_takes_the_runs_too, kit_runs)
 {
 	struct move m = { .kind = MOVE_PURGE };
