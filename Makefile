@@ -10,7 +10,7 @@ TSAN = MESON_ARGS="-Db_sanitize=thread"
 FUZZ = CC=clang CFLAGS="-fno-sanitize-recover=undefined -fsanitize=fuzzer-no-link" \
 	MESON_ARGS="-Dfuzz=true -Db_lundef=false -Db_sanitize=address,undefined"
 
-.PHONY: all run test check asan tsan fuzz sim bench bench-large bench-memory bench-rules fmt clang clean
+.PHONY: all run test check asan tsan fuzz sim bench bench-large bench-memory bench-rules bench-workflow fmt clang clean
 
 # The program build/qstash, and everything else there is to build.
 all: build/build.ninja
@@ -64,10 +64,15 @@ bench:
 	@tools/install-deps bench
 	@bench/run $(ARGS)
 	@bench/rules
+	@bench/workflow
 
 bench-rules:
 	@tools/install-deps test
 	@bench/rules $(ARGS)
+
+bench-workflow:
+	@tools/install-deps test
+	@bench/workflow $(ARGS)
 
 bench-large:
 	@tools/install-deps test

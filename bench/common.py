@@ -57,15 +57,15 @@ def output_of(*command):
 
 # ---------------------------------------------------------------- programs
 
-FOLDERS = {"bench-load": "bench", "bench-sink": "bench", "qstash": "src/app"}
+FOLDERS = {"bench-load": "bench", "bench-sink": "bench", "bench-flow": "bench", "qstash": "src/app"}
 
 
 class Programs:
     """The release binaries, built unless told not to."""
 
-    def __init__(self, build_dir, build=True, server=True):
+    def __init__(self, build_dir, build=True, server=True, extra=()):
         self.build_dir = os.path.abspath(os.path.join(ROOT, build_dir))
-        names = ["bench-load", "bench-sink"] + (["qstash"] if server else [])
+        names = ["bench-load", "bench-sink", *extra] + (["qstash"] if server else [])
         if build:
             self._build(names)
         self.paths = {name: self._find(name) for name in names}

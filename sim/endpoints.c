@@ -4,6 +4,9 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "judge_flow.h"
+#include "sdk.h"
+#include "visits.h"
 
 /* A request on its way there and back. */
 struct exchange {
@@ -14,7 +17,8 @@ struct exchange {
 	struct courier_req *req; /* NULL = nobody waits for the answer */
 	struct judge_attempt attempt;
 	struct msg_id id;
-	int endpoint;
+	int endpoint;        /* WORLD_ENDPOINTS = the workflow endpoint */
+	struct visit *visit; /* NULL = none is under way */
 	bool arrived, answered;
 	int64_t sent_ms, timeout_ms;
 	int64_t answer_ms; /* when it is there; INT64_MAX = never */
@@ -27,11 +31,13 @@ static struct proc *proc_of(struct courier *c)
 	return container_of(c, struct proc, courier);
 }
 
-/* "http://e<n>.test/..." */
+/* "http://e<n>.test/...", or the one of the workflows */
 static int endpoint_of(struct str url)
 {
 	uint64_t n;
 
+	if (str_eq(url, SDK_URL))
+		return WORLD_ENDPOINTS;
 	check(str_starts(url, STR("http://e")));
 	url = str_from(url, sizeof("http://e") - 1);
 	check(str_u64(str_cut(&url, '.'), &n) && n < WORLD_ENDPOINTS);
@@ -91,6 +97,8 @@ static void wait_for(struct exchange *x, int64_t at_ms)
 
 static void drop(struct exchange *x)
 {
+	if (x->visit != NULL)
+		visit_leave(x->visit);
 	heap_remove(&x->world->exchanges, &x->due);
 	list_remove(&x->node);
 	free(x);
@@ -157,10 +165,50 @@ struct courier endpoints_courier(void)
 
 /* ---- what happens on the wire ------------------------------------------------------------------------- */
 
+/* At a workflow. When the process is gone, nobody can say any more what it sent. */
+static void arrive_there(struct exchange *x)
+{
+	struct world *w = x->world;
+
+	if (x->req == NULL) {
+		drop(x);
+		return;
+	}
+	x->answer_ms = INT64_MAX / 2;
+	if (!w->healthy && world_one_in(w, 30)) {
+		x->answered = true;
+		x->answer_ms = w->now_ms;
+	} else {
+		x->arrived = true;
+		x->visit = visit_new(w, x, x->req);
+	}
+	wait_for(x, x->answer_ms);
+}
+
+void endpoints_forget(struct exchange *x)
+{
+	x->visit = NULL;
+	if (x->req == NULL)
+		drop(x);
+}
+
+void endpoints_answer(struct exchange *x, int status, int retry_after_s)
+{
+	x->visit = NULL;
+	x->status = status;
+	x->retry_after_s = retry_after_s;
+	x->answer_ms = x->world->now_ms;
+	wait_for(x, x->answer_ms);
+}
+
 static void arrive(struct exchange *x)
 {
 	struct world *w = x->world;
 
+	if (x->endpoint == WORLD_ENDPOINTS) {
+		arrive_there(x);
+		return;
+	}
 	if (!w->healthy && w->temper[x->endpoint] == TEMPER_DOWN && !world_one_in(w, 4)) {
 		x->answered = true;
 		x->answer_ms = w->now_ms;
@@ -210,6 +258,8 @@ static void fill_outcome(struct exchange *x, bool in_time)
 		add_header(x, "Upstash-Nonretryable-Error", STR("true"));
 	else if (x->retry_after_s >= 0)
 		add_header(x, "Retry-After", arena_fmt(&x->req->arena, "%d", x->retry_after_s));
+	else if (x->endpoint == WORLD_ENDPOINTS)
+		add_header(x, "Upstash-Workflow-Sdk-Version", STR("1"));
 }
 
 /* The process hears of it. */
@@ -231,6 +281,10 @@ static void finish(struct exchange *x)
 			    .non_retryable = in_time && x->status == 489,
 		    });
 	p->turn_at_ms = w->now_ms;
+	if (w->broken == BREAK_DOOM && x->endpoint == WORLD_ENDPOINTS && world_one_in(w, 20)) {
+		req->outcome.status = 489;
+		add_header(x, "Upstash-Nonretryable-Error", STR("true"));
+	}
 	if (in_time) {
 		drop(x);
 	} else {

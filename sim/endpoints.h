@@ -7,7 +7,13 @@
 
 #include "world.h"
 
+struct exchange; /* a request on its way there and back */
+
 struct courier endpoints_courier(void);
+/* The workflow endpoint's answer; retry_after_s -1 = none. The visit is over for the exchange. */
+void endpoints_answer(struct exchange *x, int status, int retry_after_s);
+/* It will never come. */
+void endpoints_forget(struct exchange *x);
 /* World time of the next thing that happens on the wire; INT64_MAX when nothing will. */
 int64_t endpoints_next_ms(const struct world *w);
 /* Lets happen what is due: requests arrive, answers come back. */

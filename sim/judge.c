@@ -20,6 +20,7 @@ struct judge *judge_new(const struct judge_settings *settings)
 	list_init(&j->dead);
 	list_init(&j->over);
 	list_init(&j->attempts);
+	j->flows = judge_flow_new(j);
 	for (int u = 0; u < JUDGE_USERS; u++) {
 		for (int i = 0; i < JUDGE_NAMES; i++) {
 			list_init(&j->user[u].queue[i].list);
@@ -34,6 +35,7 @@ struct judge *judge_new(const struct judge_settings *settings)
 
 void judge_free(struct judge *j)
 {
+	judge_flow_free(j->flows);
 	map_done(&j->by_seq);
 	arena_done(&j->arena);
 	free(j);
@@ -322,6 +324,8 @@ void judge_events(struct judge *j, const struct judge_turn *turn, struct str eve
 		j->counts.events++;
 		if (mark_decode(&e, &mark))
 			on_mark(j, &mark);
+		else if (str_eq(e.user, JUDGE_FLOW_USER))
+			judge_flow_event(j, turn, &e);
 		else
 			on_event(j, &e);
 	}

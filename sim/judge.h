@@ -21,6 +21,7 @@ enum { JUDGE_USERS = 4, JUDGE_NAMES = 10 };
 
 struct judge;
 struct judge_msg;
+struct judge_flow_msg; /* judge_flow.h */
 
 struct judge_settings {
 	int64_t lease_ms; /* what a dead process may cost */
@@ -120,7 +121,8 @@ void judge_events(struct judge *j, const struct judge_turn *turn, struct str eve
 /* Embedded in the world's exchange. */
 struct judge_attempt {
 	struct list node;
-	struct judge_msg *msg; /* NULL = not judged */
+	struct judge_msg *msg;       /* NULL = not judged */
+	struct judge_flow_msg *flow; /* a workflow's; msg is NULL then */
 	int holder;
 };
 
@@ -167,6 +169,10 @@ void judge_end(struct judge *j);
 struct judge_counts {
 	int64_t created, delivered, failed, canceled, attempts, duplicates, callbacks, returned,
 		deduplicated, events, changes, ticks, fan_outs, revived;
+	struct judge_flow_counts {
+		int64_t runs, again, succeeded, failed, canceled, entries, joined, told, timed_out,
+			invoked, reported;
+	} flow;
 };
 struct judge_counts judge_counts(const struct judge *j);
 

@@ -8,6 +8,7 @@
 #include "core/event.h"
 #include "core/gate.h"
 #include "judge.h"
+#include "judge_flow.h"
 #include "mark.h"
 
 enum {
@@ -167,6 +168,7 @@ struct judge {
 	uint32_t tick_endpoints;    /* of a group: not made yet */
 	struct judge_msg *reviving; /* dead letter whose new message has to follow in the same step */
 	struct judge_counts counts;
+	struct flow_judge *flows;
 };
 
 struct judge_msg *judge_find(const struct judge *j, struct msg_id id);

@@ -76,13 +76,14 @@ int64_t judge_pending(const struct judge *j)
 
 	for (int u = 0; u < JUDGE_USERS; u++)
 		n += j->user[u].pending;
-	return n;
+	return n + judge_flow_pending(j);
 }
 
 void judge_end(struct judge *j)
 {
 	static const char *const state[] = { "waiting", "active", "erring", "over" };
 
+	judge_flow_end(j);
 	if (!list_is_empty(&j->pending)) {
 		const struct judge_msg *m = list_entry(j->pending.next, struct judge_msg, node);
 

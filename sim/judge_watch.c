@@ -16,6 +16,9 @@ void judge_sent(struct judge *j, struct judge_attempt *a, int holder, struct msg
 	list_init(&a->node);
 	a->msg = m;
 	a->holder = holder;
+	a->flow = judge_flow_find(j, id);
+	if (a->flow != NULL)
+		return;
 	if (m == NULL) {
 		judge_fail(j, "holder %d sends a message that was never accepted", holder);
 		return;
@@ -33,7 +36,11 @@ void judge_endpoint_answered(struct judge *j, struct judge_attempt *a, int statu
 {
 	struct judge_msg *m = a->msg;
 
-	if (m == NULL || status < 200 || status > 299)
+	if (status < 200 || status > 299)
+		return;
+	if (a->flow != NULL)
+		judge_flow_acked(a->flow);
+	if (m == NULL)
 		return;
 	if (++m->acks < 2)
 		return;
@@ -47,6 +54,8 @@ void judge_ended(struct judge *j, struct judge_attempt *a, const struct judge_ou
 {
 	struct judge_msg *m = a->msg;
 
+	if (a->flow != NULL)
+		judge_flow_ended(a->flow, a->holder, o);
 	if (m == NULL)
 		return;
 	list_remove(&a->node);

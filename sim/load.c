@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "judge_flow.h"
 
 struct load_op *load_new(struct proc *p, enum load_kind kind, int user)
 {
@@ -30,7 +31,7 @@ void load_free(struct load_op *op)
 
 struct str load_user(struct arena *a, int user)
 {
-	return arena_fmt(a, "user%d", user);
+	return user == LOAD_FLOWS ? JUDGE_FLOW_USER : arena_fmt(a, "user%d", user);
 }
 
 struct account *load_account(struct load_op *op)
@@ -64,7 +65,7 @@ static void user_made(struct account_op *a)
 
 void load_users(struct world *w, struct proc *p)
 {
-	for (int u = 0; u < w->users; u++) {
+	for (int u = LOAD_FLOWS; u < w->users; u++) {
 		struct load_op *op = load_new(p, LOAD_USER, u);
 		struct user user = {
 			.id = load_user(&op->arena, u),
@@ -289,6 +290,8 @@ static void forget(struct load_op *op)
 		judge_bulk_answered(j, op->bulk, -1, 0);
 	else if (op->kind == LOAD_DLQ)
 		judge_dlq_answered(j, &op->dead, -1, 0, false);
+	else if (op->kind == LOAD_SDK)
+		op->lost(op);
 	load_free(op);
 }
 

@@ -8,6 +8,8 @@
 
 /* Asks one thing of this process, which is ready. */
 void load_turn(struct world *w, struct proc *p);
+/* The same of a workflow, of whatever process. */
+void load_flow(struct world *w);
 /* Has the users made by this process, which has just got ready. */
 void load_users(struct world *w, struct proc *p);
 /* Asks for the next thing that lets everything come to an end: a schedule's delete, a resume. False when nothing

@@ -16,8 +16,11 @@ enum load_kind {
 	LOAD_QUEUE_DELETE,
 	LOAD_GROUP,
 	LOAD_SCHEDULE,
+	LOAD_SDK, /* of a workflow (sdk.h) */
 };
 enum { LOAD_ITEMS_MAX = 10 };
+/* The user of all workflows, whom none of the others' load is about. */
+enum { LOAD_FLOWS = -1 };
 
 struct load_op {
 	struct list node; /* in proc.ops */
@@ -35,6 +38,9 @@ struct load_op {
 	int64_t asked_ms;
 	struct filter filter;
 	struct groups_find_one group;
+	/* LOAD_SDK: the process has died with it. */
+	void (*lost)(struct load_op *op);
+	void *arg;
 	union {
 		struct account_op account;
 		struct publish publish;
@@ -46,6 +52,12 @@ struct load_op {
 		struct queue_delete queue_delete;
 		struct group_op group_op;
 		struct schedule_op schedule;
+		struct run_publish run_publish;
+		struct run_wait run_wait;
+		struct run_finish run_finish;
+		struct run_cancel run_cancel;
+		struct run_event run_event;
+		struct run_dlq run_dlq;
 	};
 };
 

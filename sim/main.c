@@ -16,6 +16,8 @@
  *	                                                 made two messages, which follow
  *	p1 sends 33... to e4, e4 answers 500 to 33..., p1 gets 500 for 33...     one attempt; status 0 = none
  *	p2 dies, the clock steps, ...      faults
+ *	run wfr_9c0 is to begin: 55 0 0    a workflow, made from that payload (flow.h); its messages go to e10, and the lines
+ *	                                   of its steps are those of messages
  *
  * The verdict, on the last line, is the first thing that was wrong; so it happened in the last turn. A trace is long:
  * grep for the number of the message, and for "p1 " and " dies" around it.
@@ -64,6 +66,16 @@ static const char *const break_name[BREAK_COUNT] = {
 	[BREAK_FORGET] = "forget",
 	[BREAK_CANCEL] = "cancel",
 	[BREAK_BURY] = "bury",
+	[BREAK_SLICE] = "slice",
+	[BREAK_JOIN] = "join",
+	[BREAK_RESULT] = "result",
+	[BREAK_CHILD] = "child",
+	[BREAK_DEAF] = "deaf",
+	[BREAK_DOOM] = "doom",
+	[BREAK_UNASKED] = "unasked",
+	[BREAK_REWRITE] = "rewrite",
+	[BREAK_UNDEAD] = "undead",
+	[BREAK_STALL] = "stall",
 };
 
 struct options {
@@ -126,6 +138,33 @@ static int close_line(uint64_t passed, uint64_t failed)
 	return failed > 0 || passed == 0;
 }
 
+static void add_flows(struct judge_flow_counts *sum, const struct judge_flow_counts *c)
+{
+	sum->runs += c->runs;
+	sum->again += c->again;
+	sum->succeeded += c->succeeded;
+	sum->failed += c->failed;
+	sum->canceled += c->canceled;
+	sum->entries += c->entries;
+	sum->joined += c->joined;
+	sum->told += c->told;
+	sum->timed_out += c->timed_out;
+	sum->invoked += c->invoked;
+	sum->reported += c->reported;
+}
+
+static void print_flows(const struct judge_flow_counts *c)
+{
+	printf("%lld workflow runs (%lld begun again), %lld succeeded, %lld failed, %lld "
+	       "cancelled: "
+	       "%lld entries, %lld parallel blocks, %lld waits told and %lld timed out, "
+	       "%lld invocations, %lld failures reported\n",
+	       (long long)c->runs, (long long)c->again, (long long)c->succeeded,
+	       (long long)c->failed, (long long)c->canceled, (long long)c->entries,
+	       (long long)c->joined, (long long)c->told, (long long)c->timed_out,
+	       (long long)c->invoked, (long long)c->reported);
+}
+
 static int run_seeds(const struct options *o)
 {
 	struct judge_counts *shared = share();
@@ -139,10 +178,12 @@ static int run_seeds(const struct options *o)
 		sum.attempts += shared->attempts;
 		sum.ticks += shared->ticks;
 		sum.changes += shared->changes;
+		add_flows(&sum.flow, &shared->flow);
 	}
 	printf("%lld events of %lld messages, %lld attempts, %lld triggers, %lld changes by hand\n",
 	       (long long)sum.events, (long long)sum.created, (long long)sum.attempts,
 	       (long long)sum.ticks, (long long)sum.changes);
+	print_flows(&sum.flow);
 	return close_line(o->seeds - failed, failed);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "core/event.h"
+#include "judge_flow.h"
 #include "mark.h"
 
 static void observed(struct store_req *req)
@@ -147,6 +148,24 @@ static void compare_gates(struct world *w, int user, enum gate_kind kind)
 	arena_done(&s.arena);
 }
 
+static void compare_runs(struct world *w)
+{
+	bool done = false;
+	struct scan s;
+
+	scan_init(&s, SCAN_RUNS, observed, &done);
+	s.user = JUDGE_FLOW_USER;
+	s.max = 1000;
+	s.bytes_max = SIZE_MAX;
+	arena_init(&s.arena);
+	observe(w, &s.req, &done);
+	check(!s.more);
+	for (size_t i = 0; i < s.rows; i++)
+		judge_flow_row(w->judge, s.row[i].name, s.row[i].created_ms);
+	judge_flow_rows_end(w->judge);
+	arena_done(&s.arena);
+}
+
 void observer_compare(struct world *w)
 {
 	/* Otherwise a gate that is broken on purpose is noticed here before anything starts that must not. */
@@ -160,6 +179,9 @@ void observer_compare(struct world *w)
 		compare_user(w, u, SCAN_MESSAGES);
 		compare_user(w, u, SCAN_DLQ);
 	}
+	/* Otherwise one that goes on after its end is noticed here first. */
+	if (w->broken != BREAK_UNDEAD)
+		compare_runs(w);
 }
 
 void observer_check(struct world *w, const char *after)

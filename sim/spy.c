@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "judge_flow.h"
 #include "mark.h"
 
 struct spy {
@@ -12,7 +13,7 @@ struct spy {
 	struct arena arena; /* marks, until this life of the process ends */
 };
 
-enum { EARLY_MS = 20000, LATE_MS = 150000, CRON_MINUTE_MS = 60000 };
+enum { EARLY_MS = 20000, LATE_MS = 150000, CRON_MINUTE_MS = 60000, DAYS_MS = 1000000000 };
 
 static struct spy *spy_of(struct store *s)
 {
@@ -84,12 +85,33 @@ static struct mark mark_of(const struct spy *spy, const struct move *m)
 	}
 }
 
+/* Of workflows there are no marks: the log has all of it. */
+static bool is_of_workflows(const struct move *m)
+{
+	switch (m->kind) {
+	case MOVE_PUT:
+		return str_eq(m->put.msg->user, JUDGE_FLOW_USER);
+	case MOVE_DOC_PUT:
+		return str_eq(m->doc_put.user, JUDGE_FLOW_USER);
+	case MOVE_DOC_REMOVE:
+		return str_eq(m->doc_remove.user, JUDGE_FLOW_USER);
+	case MOVE_DLQ_REMOVE:
+		return str_eq(m->dlq_remove.user, JUDGE_FLOW_USER);
+	case MOVE_RUN_START:
+	case MOVE_RUN_SET:
+	case MOVE_RUN_END:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void mark_move(struct spy *spy, struct move *m, size_t puts)
 {
 	struct mark mark;
 	struct str own = STR_NULL;
 
-	if (m->kind == MOVE_SETTLE || m->kind == MOVE_CANCEL)
+	if (m->kind == MOVE_SETTLE || m->kind == MOVE_CANCEL || is_of_workflows(m))
 		return;
 	/* A put that is submitted again has its mark; the others have no events of their own. */
 	if (m->kind == MOVE_PUT) {
@@ -222,12 +244,34 @@ static void break_order(struct spy *spy, struct move *m)
 	m->put.msg = msg;
 }
 
+/* Of workflows. In place of a run's end comes a document with the end's events. */
+static void break_run(struct spy *spy, struct move *m)
+{
+	enum world_break broken = spy->world->broken;
+	struct str events = m->events;
+
+	if (m->kind == MOVE_RUN_END && broken == BREAK_UNDEAD) {
+		*m = (struct move){
+			.kind = MOVE_DOC_PUT,
+			.events = events,
+			.doc_put = { .doc = DOC_META, .name = STR("over"), .version = -1 },
+		};
+	} else if (m->kind == MOVE_PUT && m->put.run_entry != RUN_ENTRY_NONE) {
+		if (broken == BREAK_STALL && m->put.msg->id.seq % 8 == 0)
+			m->put.due_ms += DAYS_MS;
+		else if (broken == BREAK_REWRITE && m->put.msg->id.seq % 8 == 0)
+			m->put.run_body = STR("{\"stepId\":1,\"stepType\":\"Run\"}");
+	}
+}
+
 /* What is done otherwise than the judge is told. */
 static void break_after(struct spy *spy, struct step *s)
 {
 	struct move *m = &s->move[0];
 
-	if (s->moves == 0)
+	for (size_t i = 0; i < s->moves; i++)
+		break_run(spy, &s->move[i]);
+	if (s->moves == 0 || is_of_workflows(m))
 		return;
 	if (m->kind == MOVE_GATE)
 		break_gate(spy->world->broken, m);

@@ -10,12 +10,14 @@
 #include "load.h"
 #include "observer.h"
 #include "proc.h"
+#include "sdk.h"
+#include "visits.h"
 
 enum {
 	WALL_START_S = 1760000000,
 	CALM_AFTER_MS = 20000,
 	ROWS_EVERY_MS = 30000,
-	DRAIN_MS = 4 * 3600 * 1000,
+	DRAIN_MS = 12 * 3600 * 1000,
 	WATCH_MS = 130 * 1000,
 	TIDY_MS = 120 * 1000,
 	DOWN_MS_MAX = 240 * 1000,
@@ -182,6 +184,10 @@ static void give_load(struct world *w)
 		(world_one_in(w, 3) ? 0 : world_between(w, 1, 2 * (w->load_until_ms / 200)));
 	if (proc_is_open(p))
 		load_turn(w, p);
+	if (w->flows > 0 && world_one_in(w, 3)) {
+		w->flows--;
+		load_flow(w);
+	}
 	if (w->to_publish <= 0)
 		w->load_at_ms = INT64_MAX;
 }
@@ -197,7 +203,7 @@ static int64_t next_ms(const struct world *w)
 
 	for (int i = 0; i < WORLD_PROCS; i++)
 		next = least(next, proc_next_ms(&w->proc[i]));
-	next = least(next, w->tick_at_ms);
+	next = least(next, least(w->tick_at_ms, least(visits_next_ms(w), sdk_next_ms(w))));
 	return least(next, least(w->faults_until_ms, w->rows_at_ms));
 }
 
@@ -220,6 +226,8 @@ static void instant(struct world *w)
 	if (w->load_at_ms <= w->now_ms)
 		give_load(w);
 	endpoints_turn(w);
+	visits_turn(w);
+	sdk_turn(w);
 	for (int i = 0; i < WORLD_PROCS; i++)
 		proc_turn(&w->proc[i]);
 	if (w->rows_at_ms <= w->now_ms) {
@@ -336,6 +344,7 @@ static void make_rules(struct world *w)
 	for (int i = 0; i < WORLD_ENDPOINTS; i++)
 		w->temper[i] = i < 3 ? TEMPER_FAST : (enum temper)rng_below(&w->rng, TEMPER_COUNT);
 	w->to_publish = (int)world_between(w, 100, 200);
+	w->flows = (int)world_between(w, 10, 60);
 	w->load_until_ms = world_between(w, 20, world_one_in(w, 8) ? 2000 : 300) * 1000;
 }
 
@@ -374,7 +383,11 @@ static struct world *world_new(const struct world_settings *settings)
 	w->trace = settings->trace;
 	rng_init(&w->rng, settings->seed);
 	heap_init(&w->exchanges);
+	heap_init(&w->visits);
+	heap_init(&w->calls);
 	list_init(&w->orphans);
+	list_init(&w->guests);
+	list_init(&w->sdk);
 	make_rules(w);
 	make_store(w);
 	w->judge = judge_new(&judge);
@@ -395,7 +408,11 @@ static void world_free(struct world *w)
 			proc_kill(&w->proc[i]);
 	}
 	endpoints_done(w);
+	visits_done(w);
+	sdk_done(w);
 	heap_done(&w->exchanges);
+	heap_done(&w->visits);
+	heap_done(&w->calls);
 	store_close(w->observer);
 	sqlite_db_close(w->db);
 	judge_free(w->judge);

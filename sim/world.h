@@ -4,6 +4,10 @@
  * endpoints, and the turns of the processes, each the real engine over its own handle of one shared
  * store. After each turn it reads the new log events and gives them to the judge.
  *
+ * Beside the plain load, workflows run: the load begins, cancels, notifies and resumes them (load_flow.c), the workflow endpoint
+ * replays them as the SDK does and asks the server for each next step (visits.h, sdk.h, flow.h), and a judge of their own
+ * follows them (judge_flow.h).
+ *
  * `now` is the world's own time in ms. A process sees it through two clocks: wall (all share the steps of
  * the machine's clock, each with a small error of its own) and mono.
  */
@@ -64,6 +68,19 @@ enum world_break {
 	BREAK_FORGET,    /* changes of gates are not done */
 	BREAK_CANCEL,    /* some cancels are not */
 	BREAK_BURY,      /* deletes of dead letters are not */
+	/* Of workflows. By the endpoint, or on the way to it. */
+	BREAK_SLICE,  /* a delivery lacks an entry of its history */
+	BREAK_JOIN,   /* a parallel block seems complete to more than one delivery */
+	BREAK_RESULT, /* a run returns something else than its steps make */
+	BREAK_CHILD,  /* a step invokes something else */
+	BREAK_DEAF,   /* what a run is told is neither kept nor heard */
+	BREAK_DOOM,   /* a run fails although no endpoint said so */
+	/* By the load. */
+	BREAK_UNASKED, /* runs are cancelled, and nobody has asked for that */
+	/* By the spy. */
+	BREAK_REWRITE, /* a step's result is stored as another */
+	BREAK_UNDEAD,  /* runs that are over take messages on */
+	BREAK_STALL,   /* some entries are never delivered */
 	BREAK_COUNT,
 };
 
@@ -122,6 +139,12 @@ struct world {
 	bool healthy; /* faults are over and all endpoints are well */
 	struct heap exchanges;
 	struct list orphans; /* exchanges whose process is gone */
+	struct heap visits;  /* what the workflow endpoint does next (visits.h) */
+	struct list guests;  /* all visits */
+	struct heap calls;   /* when requests of workflows go on (sdk.h) */
+	struct list sdk;     /* all of these */
+	int executions;      /* of steps */
+	int flows;           /* things left to ask of workflows */
 	struct judge *judge;
 	struct plan plan;
 	struct plan plan_told; /* what engines get to know */

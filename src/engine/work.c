@@ -280,8 +280,9 @@ static void was_done(struct store_req *req)
 	if (req->result == STORE_REFUSED && w->step.refusal == REFUSAL_ID && w->tries < TRIES_MAX) {
 		const struct move *m = &w->move[w->step.refused_move];
 
+		/* Not right behind it: its process may go on counting there, and a number is to be one message's. */
 		if (m->kind == MOVE_PUT && m->put.existing.seq > e->last_seq)
-			e->last_seq = m->put.existing.seq;
+			e->last_seq = m->put.existing.seq + rng_below(&e->rng, SEQ_SPREAD);
 		build(w);
 		return;
 	}

@@ -32,9 +32,9 @@ function pass(files, label = "") {
 		failed++;
 		console.log(`FAIL ${label}${t.name}\n${t.details?.error?.cause?.stack ?? t.details?.error?.stack}`);
 	});
-	// The SDK tells there of every request that is refused, and many are meant to be.
+	// The SDKs tell there of every request that is refused, and many are meant to be.
 	stream.on("test:stderr", (t) => {
-		if (!t.message.startsWith("[Upstash QStash]")) process.stderr.write(t.message);
+		if (!/^\s*\[Upstash (QStash|Workflow)\]/.test(t.message)) process.stderr.write(t.message);
 	});
 	const end = new Promise((resolve) => stream.on("end", resolve));
 	stream.resume();

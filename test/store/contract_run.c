@@ -476,6 +476,24 @@ CONTRACT(a_step_of_a_run_whose_answer_was_lost_is_done_once)
 	again_logs_nothing(k, &last);
 }
 
+/* Two processes begin one run in the same ms; one of them got no answer, and nothing was done. */
+CONTRACT(a_start_that_is_repeated_does_not_take_the_run_of_another_for_its_own)
+{
+	struct kit_msg m;
+	struct move begin[2];
+	struct step step;
+
+	START(k, .record = "theirs");
+	PUT(k, .run = "r", .entry = "a");
+	begin[0] = start_move(&(struct start){ .record = "ours" });
+	begin[1] = kit_put_move(k, &(struct kit_put){ .run = "r", .entry = "b" }, &m);
+	T_EQ_INT(kit_step(k, &step, begin, 2), STORE_REFUSED);
+	step.req.result = STORE_UNKNOWN;
+	T_EQ_INT(kit_do(k, &step.req), STORE_REFUSED);
+	T_EQ_INT(step.refusal, REFUSAL_DUPLICATE);
+	T_EQ_STR(history(k, "r", UINT64_MAX), "a");
+}
+
 CONTRACT(a_purge_takes_the_runs_too)
 {
 	struct move m = { .kind = MOVE_PURGE };

@@ -220,6 +220,17 @@ static void entries_copy(struct sqlite_db *db, const struct sqlite_run *from,
 	sqlite_sql_run(db, s);
 }
 
+/* Did this very move begin the run of that name and ms? The record tells, for the first message's id is in it. */
+static bool was_begun(struct sqlite_db *db, const struct sqlite_gate *user,
+		      const struct run_ref *own, struct str record)
+{
+	sqlite3_stmt *s = run_start(db, user, own);
+	bool begun = sqlite_sql_row(db, s) && str_eq(sqlite_sql_str(s, 9), record);
+
+	sqlite_sql_end(s);
+	return begun;
+}
+
 enum refusal sqlite_run_begin(struct sqlite_db *db, struct move *m)
 {
 	struct sqlite_gate *user = sqlite_gate_user(db, m->run_start.user, true);
@@ -230,7 +241,7 @@ enum refusal sqlite_run_begin(struct sqlite_db *db, struct move *m)
 	check(own.name.n > 0 && own.created_ms > 0);
 	if (db->error != SQLITE_OK)
 		return REFUSAL_NONE;
-	if (db->again && run_get(db, user, &own, &r))
+	if (db->again && was_begun(db, user, &own, m->run_start.record))
 		return REFUSAL_NONE;
 	if (run_get(db, user, &open, &r)) {
 		first_entry(db, &r, &m->run_start.existing);
