@@ -6,13 +6,13 @@
 #include "base/check.h"
 
 enum {
-	PAGE_ACTS = 50,          /* messages acted upon in one step */
-	PAGE_ROWS_MAX = 250,     /* looked at where few match */
-	PAGE_BYTES = 128 * 1024, /* of records */
+	PAGE_ACTS = 50,                /* messages acted upon in one step */
+	PAGE_ROWS_MAX = 250,           /* looked at where few match */
+	PAGE_BYTES = 128 * 1024,       /* of records */
 	PAGE_ARENA_BYTES = 256 * 1024, /* enough for nearly every page */
-	BREATH_MS_MAX = 100,     /* between two pages while others publish */
-	KEEP_MS = 5 * 1000,      /* a running action's document is due so far ahead */
-	WRITE_MS = 1000,         /* it is written as often, if nothing matches either */
+	BREATH_MS_MAX = 100,           /* between two pages while others publish */
+	KEEP_MS = 5 * 1000,            /* a running action's document is due so far ahead */
+	WRITE_MS = 1000,               /* it is written as often, if nothing matches either */
 	AGAIN_MS = 500, /* pause when the store gave no clear answer or another was faster */
 };
 #define FORGET_MS (7 * 24 * 3600 * (int64_t)1000)
