@@ -8,7 +8,7 @@ enum { DAY_S = 24 * 60 * 60 };
 
 void quotas_fail(struct call *c, const struct problem *p)
 {
-	int64_t today = civil_div(call_now_ms(c) / 1000, DAY_S);
+	int64_t today = civil_day(call_now_ms(c));
 	struct json_out j;
 
 	if (p->status != 429) {

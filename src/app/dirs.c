@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,28 @@ char *dirs_data(const struct conf *conf, char ret_error[256])
 		return NULL;
 	}
 	return path;
+}
+
+bool dirs_has(const char *dir, const char *name)
+{
+	char *path = dirs_join(dir, name);
+	bool has = access(path, F_OK) == 0;
+
+	free(path);
+	return has;
+}
+
+bool dirs_mark(const char *dir, const char *name, char ret_error[256])
+{
+	char *path = dirs_join(dir, name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		snprintf(ret_error, 256, "cannot write %.150s: %s", path, strerror(errno));
+	else
+		close(fd);
+	free(path);
+	return fd >= 0;
 }
 
 static void remove_files(const char *dir, int levels)

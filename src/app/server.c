@@ -335,6 +335,19 @@ static bool has_public_user(struct server *s, char ret_error[SERVER_ERROR_BYTES]
 	return false;
 }
 
+/* Before anything is written there: public users next to real ones would let anybody in. */
+static bool may_use_dir(const struct server *s, char ret_error[SERVER_ERROR_BYTES])
+{
+	if (s->conf->command != CONF_DEV || !dirs_has(s->dir, DIRS_PRODUCTION))
+		return true;
+	snprintf(
+		ret_error, SERVER_ERROR_BYTES,
+		"the data directory %.200s is that of 'qstash serve': 'qstash dev' would add users "
+		"to it whose tokens anybody knows. Give another one with -data-dir",
+		s->dir);
+	return false;
+}
+
 static bool start(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
 	const struct problem *p = engine_problem(s->engine);
@@ -353,7 +366,9 @@ static bool start(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 		if (!ensure_user(s, &s->set.user[i], ret_error))
 			return false;
 	}
-	return !has_public_user(s, ret_error);
+	if (has_public_user(s, ret_error))
+		return false;
+	return s->conf->command != CONF_SERVE || dirs_mark(s->dir, DIRS_PRODUCTION, ret_error);
 }
 
 struct server *server_open(const struct server_settings *settings,
@@ -370,8 +385,8 @@ struct server *server_open(const struct server_settings *settings,
 	s->llm_url = llm_url(s->conf->llm_url, ret_error);
 	if (s->llm_url != NULL)
 		s->dir = dirs_data(s->conf, ret_error);
-	if (s->dir == NULL || !open_store(s, ret_error) || !open_logs(s, ret_error) ||
-	    !open_courier(s, ret_error)) {
+	if (s->dir == NULL || !may_use_dir(s, ret_error) || !open_store(s, ret_error) ||
+	    !open_logs(s, ret_error) || !open_courier(s, ret_error)) {
 		server_close(s);
 		return NULL;
 	}

@@ -1,7 +1,5 @@
 #include "app/stores.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,31 +24,6 @@ struct stores {
 	int lock_fd;          /* Redis: of the data directory; the embedded store locks by itself */
 };
 
-/* ---- the directory --------------------------------------------------------------------------- */
-
-static bool has_file(const char *dir, const char *name)
-{
-	char *path = dirs_join(dir, name);
-	bool has = access(path, F_OK) == 0;
-
-	free(path);
-	return has;
-}
-
-static bool make_mark(const char *dir, char ret_error[STORES_ERROR_BYTES])
-{
-	char *path = dirs_join(dir, REDIS_MARK);
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		snprintf(ret_error, STORES_ERROR_BYTES, "cannot write %.300s: %s", path,
-			 strerror(errno));
-	else
-		close(fd);
-	free(path);
-	return fd >= 0;
-}
-
 /* ---- the embedded store ---------------------------------------------------------------------- */
 
 static struct store *open_embedded(struct stores *s, const struct stores_settings *set,
@@ -60,7 +33,7 @@ static struct store *open_embedded(struct stores *s, const struct stores_setting
 	struct store *store = NULL;
 	char *path;
 
-	if (has_file(set->dir, REDIS_MARK)) {
+	if (dirs_has(set->dir, REDIS_MARK)) {
 		snprintf(ret_error, STORES_ERROR_BYTES,
 			 "the data directory %.200s is that of a server whose messages are in "
 			 "Redis: name it with -redis, or give another directory with -data-dir",
@@ -100,7 +73,7 @@ static bool lock_dir(struct stores *s, const struct stores_settings *set,
 	free(path);
 	if (s->lock_fd < 0)
 		return false;
-	if (!has_file(set->dir, DATABASE))
+	if (!dirs_has(set->dir, DATABASE))
 		return true;
 	snprintf(ret_error, STORES_ERROR_BYTES,
 		 "the data directory %.200s has a database of its own, whose messages would not be "
@@ -144,7 +117,7 @@ static struct store *open_redis(struct stores *s, const struct stores_settings *
 	if (!lock_dir(s, set, ret_error))
 		return NULL;
 	store = wait_for_redis(set, ret_error);
-	if (store == NULL || make_mark(set->dir, ret_error))
+	if (store == NULL || dirs_mark(set->dir, REDIS_MARK, ret_error))
 		return store;
 	store_close(store);
 	return NULL;

@@ -65,6 +65,12 @@ static struct arena_chunk *new_chunk(struct arena *a, size_t cap)
 	return c;
 }
 
+void arena_reserve(struct arena *a, size_t n)
+{
+	check(a->head == NULL);
+	use_chunk(a, new_chunk(a, n));
+}
+
 /* The current chunk is too small for n. A big piece gets a chunk of its own, so that what is left
  * of the current one stays in use; otherwise chunks double in size with what the arena holds. */
 static void *alloc_slow(struct arena *a, size_t n)

@@ -19,6 +19,8 @@ struct arena {
 
 void arena_init(struct arena *a);
 void arena_done(struct arena *a);
+/* An empty arena gets a first chunk of n bytes. */
+void arena_reserve(struct arena *a, size_t n);
 /* Forgets everything but keeps the first chunk for reuse. */
 void arena_reset(struct arena *a);
 

@@ -9,6 +9,11 @@ int64_t civil_div(int64_t a, int64_t b)
 	return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
 
+int64_t civil_day(int64_t unix_ms)
+{
+	return civil_div(unix_ms, 24 * 60 * 60 * 1000);
+}
+
 /* Years begin in March here, so that the leap day is a year's last; eras are the 400 years after
  * which the calendar repeats. EPOCH_DAYS lie between 0000-03-01 and 1970-01-01. */
 int64_t civil_days(int64_t year, int month, int day)

@@ -17,6 +17,8 @@ struct civil civil_date(int64_t days);
 int civil_weekday(int64_t days); /* 0 = Sunday */
 int civil_month_days(int64_t year, int month);
 bool civil_is_leap(int64_t year);
+/* The day (UTC) of a time. */
+int64_t civil_day(int64_t unix_ms);
 /* Division that rounds down, for times before 1970. */
 int64_t civil_div(int64_t a, int64_t b);
 

@@ -35,6 +35,7 @@ void bulk_drop(struct engine *e)
 		bulk_job_free(job);
 	}
 	e->bulk_busy = NULL;
+	arena_done(&e->bulk_arena);
 }
 
 /* ---- turns ------------------------------------------------------------------------------------------ */

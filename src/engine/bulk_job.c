@@ -6,12 +6,13 @@
 #include "base/check.h"
 
 enum {
-	PAGE_ACTS = 50,          /* messages acted upon in one step */
-	PAGE_ROWS_MAX = 250,     /* looked at where few match */
-	PAGE_BYTES = 128 * 1024, /* of records */
-	BREATH_MS_MAX = 100,     /* between two pages while others publish */
-	KEEP_MS = 5 * 1000,      /* a running action's document is due so far ahead */
-	WRITE_MS = 1000,         /* it is written as often, if nothing matches either */
+	PAGE_ACTS = 50,                /* messages acted upon in one step */
+	PAGE_ROWS_MAX = 250,           /* looked at where few match */
+	PAGE_BYTES = 128 * 1024,       /* of records */
+	PAGE_ARENA_BYTES = 256 * 1024, /* enough for nearly every page */
+	BREATH_MS_MAX = 100,           /* between two pages while others publish */
+	KEEP_MS = 5 * 1000,            /* a running action's document is due so far ahead */
+	WRITE_MS = 1000,               /* it is written as often, if nothing matches either */
 	AGAIN_MS = 500, /* pause when the store gave no clear answer or another was faster */
 };
 #define FORGET_MS (7 * 24 * 3600 * (int64_t)1000)
@@ -33,7 +34,11 @@ struct bulk_job *bulk_job_new(struct engine *e, struct str user)
 
 void bulk_job_free(struct bulk_job *job)
 {
+	struct engine *e = job->engine;
+
 	list_remove(&job->node);
+	if (list_is_empty(&e->bulks))
+		arena_done(&e->bulk_arena);
 	buf_done(&job->value);
 	arena_done(&job->arena);
 	free(job);
@@ -47,7 +52,8 @@ static void job_rest(struct bulk_job *job)
 	int64_t took_ms = e->mono_ms - e->bulk_began_mono_ms;
 
 	check(e->bulk_busy == job);
-	arena_done(&job->scan.arena);
+	arena_reset(&job->scan.arena);
+	e->bulk_arena = job->scan.arena;
 	e->bulk_busy = NULL;
 	e->bulk_at_mono_ms = e->mono_ms;
 	if (e->stats.published != e->bulk_published)
@@ -196,11 +202,21 @@ static void read_done(struct store_req *req)
 	}
 }
 
+/* The scan of this turn, in the turn's arena. */
+static void job_scan_init(struct bulk_job *job, enum scan_kind kind,
+			  void (*done)(struct store_req *))
+{
+	struct arena arena = job->scan.arena;
+
+	scan_init(&job->scan, kind, done, job);
+	job->scan.arena = arena;
+	job->scan.user = job->user;
+}
+
 static void job_read(struct bulk_job *job)
 {
-	scan_init(&job->scan, SCAN_DOCS, read_done, job);
+	job_scan_init(job, SCAN_DOCS, read_done);
 	job->scan.doc = DOC_BULK;
-	job->scan.user = job->user;
 	job->scan.name = job->bulk.id;
 	job->scan.exact = true;
 	job->scan.max = 1;
@@ -373,8 +389,7 @@ static void page_scanned(struct store_req *req)
 
 static void job_page(struct bulk_job *job)
 {
-	scan_init(&job->scan, SCAN_MESSAGES, page_scanned, job);
-	job->scan.user = job->user;
+	job_scan_init(job, SCAN_MESSAGES, page_scanned);
 	job->scan.id.seq = job->bulk.at_seq;
 	job->scan.max = job->rows_max;
 	job->scan.bytes_max = PAGE_BYTES;
@@ -407,8 +422,7 @@ static void job_bound(struct bulk_job *job)
 
 	if (job->bulk.until_seq == INT64_MAX)
 		job->bulk.until_seq = e->last_seq;
-	scan_init(&job->scan, SCAN_MESSAGES, bound_scanned, job);
-	job->scan.user = job->user;
+	job_scan_init(job, SCAN_MESSAGES, bound_scanned);
 	job->scan.id.seq = job->bulk.until_seq;
 	job->scan.max = PAGE_ROWS_MAX;
 	job->scan.bytes_max = PAGE_BYTES;
@@ -425,7 +439,11 @@ void bulk_job_go(struct bulk_job *job)
 	list_push(&e->bulks, &job->node);
 	e->bulk_busy = job;
 	e->bulk_began_mono_ms = e->mono_ms;
-	arena_init(&job->scan.arena);
+	/* Memory that is given back after each page is asked for again at once, which costs more than the page. */
+	if (e->bulk_arena.head == NULL)
+		arena_reserve(&e->bulk_arena, PAGE_ARENA_BYTES);
+	job->scan.arena = e->bulk_arena;
+	arena_init(&e->bulk_arena);
 	switch (job->does) {
 	case BULK_DOES_BOUND:
 		job_bound(job);

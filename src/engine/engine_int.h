@@ -106,6 +106,7 @@ struct engine {
 
 	struct list bulks; /* bulk actions that this process works on, the next one first */
 	struct bulk_job *bulk_busy; /* the one whose page is with the store */
+	struct arena bulk_arena;    /* of the page, kept from one to the next */
 	int64_t bulk_began_mono_ms; /* when that page was begun */
 	int64_t bulk_at_mono_ms;    /* no page before this */
 	uint64_t bulk_published;    /* stats.published as of the last page */

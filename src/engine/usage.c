@@ -10,11 +10,9 @@
 #include "core/quota.h"
 #include "engine/engine_int.h"
 
-enum { DAY_MS = 24 * 60 * 60 * 1000 };
-
 static int64_t today(const struct engine *e)
 {
-	return civil_div(e->now_ms, DAY_MS);
+	return civil_day(e->now_ms);
 }
 
 void usage_limit(const struct engine *e, const struct account *a, struct move *put)

@@ -135,6 +135,37 @@ void store_close(struct store *s)
 	s->ops->close(s);
 }
 
+void store_reqs_append(struct store_reqs *q, struct store_req *r)
+{
+	r->next = NULL;
+	if (q->head == NULL)
+		q->head = r;
+	else
+		q->tail->next = r;
+	q->tail = r;
+}
+
+struct store_req *store_reqs_pop(struct store_reqs *q)
+{
+	struct store_req *r = q->head;
+
+	if (r != NULL)
+		q->head = r->next;
+	return r;
+}
+
+void store_reqs_concat(struct store_reqs *to, struct store_reqs *from)
+{
+	if (from->head == NULL)
+		return;
+	if (to->head == NULL)
+		to->head = from->head;
+	else
+		to->tail->next = from->head;
+	to->tail = from->tail;
+	*from = (struct store_reqs){ 0 };
+}
+
 const char *store_result_name(enum store_result r)
 {
 	static const char *const name[] = { "pending", "applied", "refused", "unavailable",

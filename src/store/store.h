@@ -467,6 +467,16 @@ void store_close(struct store *s);
 /* For backends: the results of a request as they are before an answer. */
 void store_clear_results(struct store_req *req);
 
+/* For backends: requests in their order; all zero is empty. */
+struct store_reqs {
+	struct store_req *head, *tail;
+};
+
+void store_reqs_append(struct store_reqs *q, struct store_req *r);
+struct store_req *store_reqs_pop(struct store_reqs *q); /* NULL when empty */
+/* Moves all of `from` behind those of `to`. */
+void store_reqs_concat(struct store_reqs *to, struct store_reqs *from);
+
 const char *store_result_name(enum store_result r);
 const char *refusal_name(enum refusal r);
 

@@ -1,6 +1,9 @@
 /* What was used of a plan: the listing, the hard quota of a day, and the soft ones. */
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "rig.h"
 #include "t.h"
 
@@ -253,6 +256,45 @@ TEST(beyond_the_bandwidth_of_a_month_the_answer_warns)
 	T_CHECK(has_field(a, "Upstash-Quota-Warning: messagesPerDay; used=3; limit=1, "
 			     "bandwidthPerMonth; used=208; limit=200\r\n"));
 	rig_stop(r);
+}
+
+/* How often the log says so. */
+static int told(FILE *log, const char *text)
+{
+	char line[1000];
+	int n = 0;
+
+	rewind(log);
+	while (fgets(line, sizeof(line), log) != NULL)
+		n += strstr(line, text) != NULL;
+	return n;
+}
+
+TEST(a_soft_quota_is_told_once_a_day_in_the_log)
+{
+	static const char over[] = "is over the soft quota messagesPerDay: used 2, limit 1\n";
+	struct plan plan = hard(1);
+	FILE *log = tmpfile();
+	struct rig *r;
+
+	plan.messages_per_day_hard = false;
+	r = rig_start((struct rig_settings){ .plan = &plan });
+	T_CHECK(log != NULL && dup2(fileno(log), STDERR_FILENO) == STDERR_FILENO);
+	log_setup(LOG_WARN);
+	publish(r, "https://x.io/hold");
+	T_EQ_INT(told(log, "soft quota"), 0);
+	for (int i = 0; i < 3; i++)
+		publish(r, "https://x.io/hold");
+	T_EQ_INT(told(log, over), 1);
+	T_EQ_INT(told(log, "soft quota"), 1);
+	rig_advance(r, DAY_S * (int64_t)1000);
+	for (int i = 0; i < 3; i++)
+		publish(r, "https://x.io/hold");
+	T_EQ_INT(told(log, over), 2);
+	T_EQ_INT(told(log, "soft quota"), 2);
+	log_setup(LOG_OFF);
+	rig_stop(r);
+	fclose(log);
 }
 
 /* ---- the listing ----------------------------------------------------------------------------- */

@@ -57,6 +57,14 @@ TEST(division_rounds_down)
 	T_EQ_INT(civil_div(INT64_MIN, 1000), INT64_MIN / 1000 - 1);
 }
 
+TEST(the_day_of_a_time)
+{
+	T_EQ_INT(civil_day(0), 0);
+	T_EQ_INT(civil_day(86399999), 0);
+	T_EQ_INT(civil_day(86400000), 1);
+	T_EQ_INT(civil_day(-1), -1);
+}
+
 static const struct {
 	const char *text;
 	int64_t unix_s; /* -1 = refused */

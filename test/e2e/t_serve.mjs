@@ -66,6 +66,19 @@ test("serve: a directory with the public users of dev is refused, until they are
 	await s.kill("SIGTERM");
 });
 
+test("serve: its directory is refused to dev, which leaves it as it is", async () => {
+	const s = await Server.start({ command: "serve", dir: tempDir() });
+	const { token } = newUser(s, "ada");
+	await s.kill("SIGTERM");
+	const refused = run(["dev", "-port", "0", "-log-port", "0", "-data-dir", s.dir]);
+	assert.equal(refused.status, 1);
+	assert.match(refused.stderr, /^qstash: the data directory .* is that of 'qstash serve'.*-data-dir\n$/);
+	const again = await Server.start({ command: "serve", dir: s.dir });
+	assert.equal((await again.call("GET", "/v2/keys", { token })).status, 200);
+	assert.equal((await again.call("GET", "/v2/keys", { token: TOKEN })).status, 401);
+	await again.kill("SIGTERM");
+});
+
 test("serve: dev and serve have directories of their own when none is given", () => {
 	const env = { XDG_DATA_HOME: tempDir(), QSTASH_DATA_DIR: "" };
 	const r = run(["users", "list"], env);

@@ -84,7 +84,7 @@ static bool send_turn(struct pipeline *p)
 	return redisAppendCommandArgv(p->h->conn, (int)a->count, a->v, a->n) == REDIS_OK;
 }
 
-static bool is_tail(const struct redis_reqs *reqs)
+static bool is_tail(const struct store_reqs *reqs)
 {
 	return reqs->head != NULL && reqs->head->kind == STORE_TAIL;
 }
@@ -96,8 +96,8 @@ static void fill_tail(struct pipeline *p, struct turn *t, struct store_req *r)
 		disconnect(p->h);
 }
 
-static void fill_turn(struct pipeline *p, struct turn *t, struct redis_reqs *reqs,
-		      struct redis_reqs *taken)
+static void fill_turn(struct pipeline *p, struct turn *t, struct store_reqs *reqs,
+		      struct store_reqs *taken)
 {
 	struct redis_args *a = &p->args;
 
@@ -105,10 +105,10 @@ static void fill_turn(struct pipeline *p, struct turn *t, struct redis_reqs *req
 	redis_wire_turn(a, STR("qstash_turn"), p->h, p->now_ms);
 	while (t->n < REDIS_TURN_REQS && a->bytes < REDIS_TURN_BYTES && reqs->head != NULL &&
 	       !is_tail(reqs)) {
-		struct store_req *r = redis_store_pop(reqs);
+		struct store_req *r = store_reqs_pop(reqs);
 
 		redis_wire_req(a, p->h, r);
-		redis_store_append(taken, r);
+		store_reqs_append(taken, r);
 		t->first = t->n++ ? t->first : r;
 	}
 	if (p->h->conn != NULL && !send_turn(p))
@@ -117,15 +117,15 @@ static void fill_turn(struct pipeline *p, struct turn *t, struct redis_reqs *req
 
 /* Takes requests off the list into turns of the pipeline. The first is a call even if it is empty: a sign of life,
  * and it tells how far the outbox goes. */
-static void fill(struct pipeline *p, struct redis_reqs *reqs, struct redis_reqs *taken)
+static void fill(struct pipeline *p, struct store_reqs *reqs, struct store_reqs *taken)
 {
 	do {
 		struct turn *t = &p->turn[p->turns];
 
 		if (p->turns > 0 && is_tail(reqs)) {
-			struct store_req *r = redis_store_pop(reqs);
+			struct store_req *r = store_reqs_pop(reqs);
 
-			redis_store_append(taken, r);
+			store_reqs_append(taken, r);
 			fill_tail(p, t, r);
 		} else {
 			fill_turn(p, t, reqs, taken);
@@ -271,10 +271,10 @@ static void drain(struct pipeline *p, const struct turn *t)
 	}
 }
 
-struct redis_reqs redis_batch_run(struct redis_handle *h, struct redis_reqs *reqs, int64_t now_ms)
+struct store_reqs redis_batch_run(struct redis_handle *h, struct store_reqs *reqs, int64_t now_ms)
 {
 	struct pipeline p = { .h = h, .now_ms = now_ms };
-	struct redis_reqs taken = { 0 };
+	struct store_reqs taken = { 0 };
 	bool connected = connect_again(&p);
 
 	redis_wire_init(&p.args);

@@ -97,10 +97,6 @@ struct redis_url {
 	bool tls;
 };
 
-struct redis_reqs {
-	struct store_req *head, *tail;
-};
-
 struct redis_handle {
 	struct store store; /* first */
 	bool threaded, allow_unsafe;
@@ -111,7 +107,7 @@ struct redis_handle {
 	char holder[REDIS_HOLDER_BYTES];
 	struct redis_url url;
 
-	struct redis_reqs pending; /* the loop's: submitted */
+	struct store_reqs pending; /* the loop's: submitted */
 	int64_t beat_ms;           /* the loop's: time of the last turn that it asked for */
 
 	/* Of the thread that runs batches. */
@@ -123,8 +119,8 @@ struct redis_handle {
 	/* From here on: under `mutex`. */
 	pthread_mutex_t mutex;
 	pthread_cond_t work;
-	struct redis_reqs queued;   /* flushed */
-	struct redis_reqs finished; /* to be polled */
+	struct store_reqs queued;   /* flushed */
+	struct store_reqs finished; /* to be polled */
 	bool beat;                  /* a turn is due although there may be no requests */
 	int64_t queued_now_ms;      /* latest flush */
 	pthread_t thread;
@@ -133,9 +129,6 @@ struct redis_handle {
 	uint64_t outbox_last;
 	struct redis_stats stats;
 };
-
-void redis_store_append(struct redis_reqs *q, struct store_req *r);
-struct store_req *redis_store_pop(struct redis_reqs *q); /* NULL when empty */
 
 /* redis_url.c. False with the reason, which quotes no password. */
 must_use bool redis_url_parse(struct str text, struct redis_url *ret_url,
@@ -155,7 +148,7 @@ must_use bool redis_tls_start(redisContext *c, const struct redis_url *url,
 
 /* redis_batch.c. Runs requests off the front of the list, a pipeline's worth, and returns them with their results. With
  * an empty list, it gives a sign of life. */
-struct redis_reqs redis_batch_run(struct redis_handle *h, struct redis_reqs *reqs, int64_t now_ms);
+struct store_reqs redis_batch_run(struct redis_handle *h, struct store_reqs *reqs, int64_t now_ms);
 
 /* redis_wire.c: the arguments of a call, in the making. */
 struct redis_args {

@@ -9,39 +9,6 @@
 
 enum { LEASE_DEFAULT_MS = 15000, BEATS_PER_LEASE = 6, ENTRY_BYTES_GUESSED = 64 << 10 };
 
-/* ---- lists ----------------------------------------------------------------------------------- */
-
-void redis_store_append(struct redis_reqs *q, struct store_req *r)
-{
-	r->next = NULL;
-	if (q->head == NULL)
-		q->head = r;
-	else
-		q->tail->next = r;
-	q->tail = r;
-}
-
-struct store_req *redis_store_pop(struct redis_reqs *q)
-{
-	struct store_req *r = q->head;
-
-	if (r != NULL)
-		q->head = r->next;
-	return r;
-}
-
-static void concat(struct redis_reqs *to, struct redis_reqs *from)
-{
-	if (from->head == NULL)
-		return;
-	if (to->head == NULL)
-		to->head = from->head;
-	else
-		to->tail->next = from->head;
-	to->tail = from->tail;
-	*from = (struct redis_reqs){ 0 };
-}
-
 /* ---- batches --------------------------------------------------------------------------------- */
 
 static void ring(struct redis_handle *h)
@@ -53,18 +20,18 @@ static void ring(struct redis_handle *h)
 /* Runs what is queued and leaves it finished. Called and returns with the mutex held. */
 static void work(struct redis_handle *h)
 {
-	struct redis_reqs reqs = h->queued;
+	struct store_reqs reqs = h->queued;
 	int64_t now_ms = h->queued_now_ms;
 
-	h->queued = (struct redis_reqs){ 0 };
+	h->queued = (struct store_reqs){ 0 };
 	h->beat = false;
 	do {
-		struct redis_reqs done;
+		struct store_reqs done;
 
 		pthread_mutex_unlock(&h->mutex);
 		done = redis_batch_run(h, &reqs, now_ms);
 		pthread_mutex_lock(&h->mutex);
-		concat(&h->finished, &done);
+		store_reqs_concat(&h->finished, &done);
 		ring(h);
 	} while (reqs.head != NULL);
 }
@@ -106,7 +73,7 @@ static struct redis_handle *handle_of(struct store *s)
 
 static void op_submit(struct store *s, struct store_req *r)
 {
-	redis_store_append(&handle_of(s)->pending, r);
+	store_reqs_append(&handle_of(s)->pending, r);
 }
 
 static void op_flush(struct store *s, int64_t now_ms)
@@ -118,7 +85,7 @@ static void op_flush(struct store *s, int64_t now_ms)
 		return;
 	h->beat_ms = now_ms;
 	pthread_mutex_lock(&h->mutex);
-	concat(&h->queued, &h->pending);
+	store_reqs_concat(&h->queued, &h->pending);
 	h->beat = true;
 	h->queued_now_ms = now_ms;
 	if (h->threaded)
@@ -131,15 +98,15 @@ static void op_flush(struct store *s, int64_t now_ms)
 static void op_poll(struct store *s)
 {
 	struct redis_handle *h = handle_of(s);
-	struct redis_reqs done;
+	struct store_reqs done;
 	struct store_req *r;
 
 	pthread_mutex_lock(&h->mutex);
 	done = h->finished;
-	h->finished = (struct redis_reqs){ 0 };
+	h->finished = (struct store_reqs){ 0 };
 	h->store.info.outbox_last = h->outbox_last;
 	pthread_mutex_unlock(&h->mutex);
-	while ((r = redis_store_pop(&done)) != NULL)
+	while ((r = store_reqs_pop(&done)) != NULL)
 		r->done(r);
 }
 
@@ -190,11 +157,11 @@ static void op_close(struct store *s)
 	thread_stop(h, false);
 	op_poll(s);
 	while (h->pending.head != NULL) {
-		struct redis_reqs rest = h->pending;
+		struct store_reqs rest = h->pending;
 		struct store_req *r;
 
-		h->pending = (struct redis_reqs){ 0 };
-		while ((r = redis_store_pop(&rest)) != NULL) {
+		h->pending = (struct store_reqs){ 0 };
+		while ((r = store_reqs_pop(&rest)) != NULL) {
 			r->result = STORE_UNAVAILABLE;
 			r->done(r);
 		}

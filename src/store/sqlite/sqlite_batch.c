@@ -128,7 +128,7 @@ static void run(struct sqlite_db *db, struct sqlite_handle *h, struct store_req 
 	check(r->result == STORE_APPLIED || r->result == STORE_REFUSED);
 }
 
-static void answer_unavailable(struct sqlite_reqs reqs)
+static void answer_unavailable(struct store_reqs reqs)
 {
 	for (struct store_req *r = reqs.head; r != NULL; r = r->next) {
 		store_clear_results(r);
@@ -160,10 +160,10 @@ static void count_stats(struct sqlite_db *db, bool ok, size_t reqs, uint64_t com
 	pthread_mutex_unlock(&db->mutex);
 }
 
-struct sqlite_reqs sqlite_batch_run(struct sqlite_db *db, struct sqlite_handle *h,
-				    struct sqlite_reqs *reqs, int64_t now_ms)
+struct store_reqs sqlite_batch_run(struct sqlite_db *db, struct sqlite_handle *h,
+				   struct store_reqs *reqs, int64_t now_ms)
 {
-	struct sqlite_reqs done = { 0 };
+	struct store_reqs done = { 0 };
 	struct store_req *r;
 	uint64_t start_us;
 	size_t n = 0;
@@ -171,9 +171,9 @@ struct sqlite_reqs sqlite_batch_run(struct sqlite_db *db, struct sqlite_handle *
 
 	sqlite_batch_begin(db, h->holder, now_ms);
 	while (n < SQLITE_BATCH_REQS && db->events.n < SQLITE_BATCH_EVENT_BYTES &&
-	       (r = sqlite_writer_pop(reqs)) != NULL) {
+	       (r = store_reqs_pop(reqs)) != NULL) {
 		run(db, h, r);
-		sqlite_writer_append(&done, r);
+		store_reqs_append(&done, r);
 		n++;
 	}
 	start_us = mono_us();

@@ -197,17 +197,17 @@ static struct sqlite_handle *handle_of(struct store *s)
 	return container_of(s, struct sqlite_handle, store);
 }
 
-static void answer(struct sqlite_reqs *reqs)
+static void answer(struct store_reqs *reqs)
 {
 	struct store_req *r;
 
-	while ((r = sqlite_writer_pop(reqs)) != NULL)
+	while ((r = store_reqs_pop(reqs)) != NULL)
 		r->done(r);
 }
 
 static void op_submit(struct store *s, struct store_req *r)
 {
-	sqlite_writer_append(&handle_of(s)->pending, r);
+	store_reqs_append(&handle_of(s)->pending, r);
 }
 
 static void op_flush(struct store *s, int64_t now_ms)
@@ -220,7 +220,7 @@ static void op_flush(struct store *s, int64_t now_ms)
 
 static void op_poll(struct store *s)
 {
-	struct sqlite_reqs done = sqlite_writer_take(handle_of(s));
+	struct store_reqs done = sqlite_writer_take(handle_of(s));
 
 	answer(&done);
 }
@@ -245,9 +245,9 @@ static void op_close(struct store *s)
 		sqlite_writer_stop(h->db, false);
 	op_poll(s);
 	while (h->pending.head != NULL) {
-		struct sqlite_reqs rest = h->pending;
+		struct store_reqs rest = h->pending;
 
-		h->pending = (struct sqlite_reqs){ 0 };
+		h->pending = (struct store_reqs){ 0 };
 		for (struct store_req *r = rest.head; r != NULL; r = r->next)
 			r->result = STORE_UNAVAILABLE;
 		answer(&rest);

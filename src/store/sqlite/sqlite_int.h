@@ -290,17 +290,13 @@ struct sqlite_holder {
 	struct list node;
 };
 
-struct sqlite_reqs {
-	struct store_req *head, *tail;
-};
-
 struct sqlite_handle {
 	struct store store; /* first */
 	struct sqlite_db *db;
 	struct sqlite_holder *holder;
-	struct sqlite_reqs pending;  /* the loop's: submitted */
-	struct sqlite_reqs queued;   /* under db->mutex: flushed */
-	struct sqlite_reqs finished; /* under db->mutex: to be polled */
+	struct store_reqs pending;  /* the loop's: submitted */
+	struct store_reqs queued;   /* under db->mutex: flushed */
+	struct store_reqs finished; /* under db->mutex: to be polled */
 };
 
 /* ---- the database ---------------------------------------------------------------------------- */
@@ -409,17 +405,15 @@ must_use bool sqlite_writer_start(struct sqlite_db *db, struct sqlite_handle *h)
 /* `drop`: what is queued is left undone. Waits for the threads. */
 void sqlite_writer_stop(struct sqlite_db *db, bool drop);
 void sqlite_writer_submit(struct sqlite_handle *h, int64_t now_ms); /* takes h->pending */
-struct sqlite_reqs sqlite_writer_take(struct sqlite_handle *h);     /* what is finished */
+struct store_reqs sqlite_writer_take(struct sqlite_handle *h);      /* what is finished */
 void sqlite_writer_checkpoint(struct sqlite_db *db,
 			      sqlite3 *sql); /* as much as goes without waiting */
-void sqlite_writer_append(struct sqlite_reqs *q, struct store_req *r);
-struct store_req *sqlite_writer_pop(struct sqlite_reqs *q); /* NULL when empty */
 
 /* sqlite_batch.c */
 /* Runs requests off the front of the list in one transaction, as many as the limits allow, sets their
  * results and returns them. */
-struct sqlite_reqs sqlite_batch_run(struct sqlite_db *db, struct sqlite_handle *h,
-				    struct sqlite_reqs *reqs, int64_t now_ms);
+struct store_reqs sqlite_batch_run(struct sqlite_db *db, struct sqlite_handle *h,
+				   struct store_reqs *reqs, int64_t now_ms);
 /* The parts of it, for what happens outside a batch (opening, closing). */
 void sqlite_batch_begin(struct sqlite_db *db, struct sqlite_holder *holder, int64_t now_ms);
 must_use bool sqlite_batch_end(struct sqlite_db *db); /* false: rolled back */

@@ -129,28 +129,48 @@ static int by_seq(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void scan_messages(struct listing *l)
+/* The rest of them, by the lanes they stand in; of a user with very many, nothing. */
+static void messages_gather(struct listing *l, const struct sqlite_gate *user)
 {
 	struct scan *s = l->scan;
-	struct sqlite_gate *user = sqlite_gate_user(l->db, s->user, false);
-	int64_t after = (int64_t)s->id.seq;
-	int64_t *seq;
-	size_t n;
+	int64_t *seq = xmalloc((SQLITE_LISTED + 1) * sizeof(*seq));
+	size_t n = sqlite_row_of_user(l->db, user, (int64_t)s->at_id.seq, SQLITE_LISTED + 1, seq);
 
-	s->at_id = s->id;
-	if (user == NULL || s->id.seq >= INT64_MAX)
-		return;
-	seq = xmalloc((SQLITE_LISTED + 1) * sizeof(*seq));
-	n = sqlite_row_of_user(l->db, user, after, SQLITE_LISTED + 1, seq);
-	if (n <= SQLITE_LISTED) {
+	if (n > SQLITE_LISTED) {
+		s->more = true;
+	} else {
 		qsort(seq, n, sizeof(*seq), by_seq);
 		for (size_t i = 0; i < n && !s->more; i++)
 			(void)messages_look(l, user->id, seq[i] - 1, 1);
-	} else if (messages_look(l, user->id, after, SCAN_LOOKED_FACTOR * l->max) ==
-		   SCAN_LOOKED_FACTOR * l->max) {
-		s->more = true;
 	}
 	free(seq);
+}
+
+/* Gathering costs the same however few are asked for. So the table is walked as long as a good part of it is the
+ * user's. Returns whether the listing is complete. */
+static bool messages_walk(struct listing *l, int64_t user_id)
+{
+	struct scan *s = l->scan;
+	size_t look = l->max + 1;
+
+	for (int part = 0; part < 2; part++) {
+		if (messages_look(l, user_id, (int64_t)s->at_id.seq, look) < look)
+			return true;
+		if (s->rows < look / SCAN_LOOKED_FACTOR)
+			break;
+		look = SCAN_LOOKED_FACTOR * l->max;
+	}
+	return false;
+}
+
+static void scan_messages(struct listing *l)
+{
+	struct scan *s = l->scan;
+	const struct sqlite_gate *user = sqlite_gate_user(l->db, s->user, false);
+
+	s->at_id = s->id;
+	if (user != NULL && s->id.seq < INT64_MAX && !messages_walk(l, user->id))
+		messages_gather(l, user);
 }
 
 /* ---- dead letters ---------------------------------------------------------------------------- */

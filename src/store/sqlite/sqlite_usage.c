@@ -4,12 +4,11 @@
 
 #include "core/civil.h"
 
-enum { DAY_MS = 24 * 60 * 60 * 1000 };
 enum { NO_DAY = -1 };
 
 int64_t sqlite_usage_day(const struct sqlite_db *db)
 {
-	return civil_div(db->now_ms, DAY_MS);
+	return civil_day(db->now_ms);
 }
 
 sqlite3_stmt *sqlite_usage_start(struct sqlite_db *db, const struct sqlite_gate *user, int64_t day)

@@ -17,37 +17,6 @@ enum { GATHER_REQUESTS_MIN = 16, GATHER_NS = 300 * 1000 };
  * A checkpoint beside a busy writer never catches up with it, so the WAL could not start again from its
  * beginning. Therefore the writer itself copies the small rest afterwards, between two batches. */
 
-void sqlite_writer_append(struct sqlite_reqs *q, struct store_req *r)
-{
-	r->next = NULL;
-	if (q->head == NULL)
-		q->head = r;
-	else
-		q->tail->next = r;
-	q->tail = r;
-}
-
-struct store_req *sqlite_writer_pop(struct sqlite_reqs *q)
-{
-	struct store_req *r = q->head;
-
-	if (r != NULL)
-		q->head = r->next;
-	return r;
-}
-
-static void concat(struct sqlite_reqs *to, struct sqlite_reqs *from)
-{
-	if (from->head == NULL)
-		return;
-	if (to->head == NULL)
-		to->head = from->head;
-	else
-		to->tail->next = from->head;
-	to->tail = from->tail;
-	*from = (struct sqlite_reqs){ 0 };
-}
-
 void sqlite_writer_checkpoint(struct sqlite_db *db, sqlite3 *sql)
 {
 	/* Busy, or a full disk: the WAL stays as it is and the next one does it. */
@@ -61,7 +30,7 @@ static void ring(struct sqlite_db *db)
 		db->wake(db->wake_arg);
 }
 
-static bool is_load(const struct sqlite_reqs *q)
+static bool is_load(const struct store_reqs *q)
 {
 	size_t n = 0;
 
@@ -81,17 +50,17 @@ static void gather(struct sqlite_db *db)
 /* Runs what is queued and leaves it finished. Called and returns with the mutex held. */
 static void writer_work(struct sqlite_db *db, struct sqlite_handle *h)
 {
-	struct sqlite_reqs reqs = h->queued;
+	struct store_reqs reqs = h->queued;
 	int64_t now_ms = db->queued_now_ms;
 
-	h->queued = (struct sqlite_reqs){ 0 };
+	h->queued = (struct store_reqs){ 0 };
 	while (reqs.head != NULL) {
-		struct sqlite_reqs done;
+		struct store_reqs done;
 
 		pthread_mutex_unlock(&db->mutex);
 		done = sqlite_batch_run(db, h, &reqs, now_ms);
 		pthread_mutex_lock(&db->mutex);
-		concat(&h->finished, &done);
+		store_reqs_concat(&h->finished, &done);
 		ring(db);
 	}
 	if (db->wal_pages >= SQLITE_CHECKPOINT_PAGES && db->checkpointer_runs &&
@@ -198,9 +167,9 @@ static void run_here(struct sqlite_handle *h, int64_t now_ms)
 	struct sqlite_db *db = h->db;
 
 	while (h->pending.head != NULL) {
-		struct sqlite_reqs done = sqlite_batch_run(db, h, &h->pending, now_ms);
+		struct store_reqs done = sqlite_batch_run(db, h, &h->pending, now_ms);
 
-		concat(&h->finished, &done);
+		store_reqs_concat(&h->finished, &done);
 	}
 	if (db->wal_pages >= SQLITE_CHECKPOINT_PAGES)
 		sqlite_writer_checkpoint(db, db->sql);
@@ -218,19 +187,19 @@ void sqlite_writer_submit(struct sqlite_handle *h, int64_t now_ms)
 		return;
 	}
 	pthread_mutex_lock(&db->mutex);
-	concat(&h->queued, &h->pending);
+	store_reqs_concat(&h->queued, &h->pending);
 	db->queued_now_ms = now_ms;
 	pthread_cond_signal(&db->work);
 	pthread_mutex_unlock(&db->mutex);
 }
 
-struct sqlite_reqs sqlite_writer_take(struct sqlite_handle *h)
+struct store_reqs sqlite_writer_take(struct sqlite_handle *h)
 {
-	struct sqlite_reqs done;
+	struct store_reqs done;
 
 	pthread_mutex_lock(&h->db->mutex);
 	done = h->finished;
-	h->finished = (struct sqlite_reqs){ 0 };
+	h->finished = (struct store_reqs){ 0 };
 	h->store.info.outbox_last = (uint64_t)h->db->outbox_last;
 	pthread_mutex_unlock(&h->db->mutex);
 	return done;
