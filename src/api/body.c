@@ -1,5 +1,6 @@
 #include "api/body.h"
 
+#include "core/headers.h"
 #include "core/names.h"
 #include "core/url.h"
 
@@ -47,53 +48,10 @@ static bool read_object(struct arena *a, struct str body, const struct json **re
 
 /* ---- headers --------------------------------------------------------------------------------- */
 
-/* A value of a header; null has none. */
-static bool add_value(struct headers *h, struct str name, const struct json *v)
-{
-	struct str text = v->text;
-
-	if (v->kind == JSON_NULL)
-		return true;
-	if (v->kind == JSON_BOOL)
-		text = v->boolean ? STR("true") : STR("false");
-	else if (v->kind != JSON_STRING && v->kind != JSON_NUMBER)
-		return false;
-	h->v[h->n++] = (struct header){ name, text };
-	return true;
-}
-
-static size_t count_values(const struct json *object)
-{
-	size_t n = 0;
-
-	for (const struct json *v = object->child; v != NULL; v = v->next)
-		n += v->kind == JSON_ARRAY ? v->count : 1;
-	return n;
-}
-
 /* None when there is no such member. */
 static bool headers_member(struct arena *a, const struct json *whole, struct headers *ret_headers)
 {
-	const struct json *object = member(whole, STR("headers"));
-	struct headers h = { 0 };
-	bool ok = true;
-
-	*ret_headers = h;
-	if (object == NULL)
-		return true;
-	if (object->kind != JSON_OBJECT)
-		return false;
-	h.v = arena_array(a, struct header, count_values(object) + 1);
-	for (const struct json *v = object->child; v != NULL; v = v->next) {
-		if (v->kind != JSON_ARRAY) {
-			ok = ok && add_value(&h, v->key, v);
-			continue;
-		}
-		for (const struct json *each = v->child; each != NULL; each = each->next)
-			ok = ok && add_value(&h, v->key, each);
-	}
-	*ret_headers = h;
-	return ok;
+	return headers_from_json(a, json_get(whole, STR("headers")), ret_headers);
 }
 
 bool body_read_headers(struct arena *a, struct str body, struct headers *ret_headers,
@@ -127,6 +85,13 @@ static bool read_array(struct arena *a, struct str body, const struct json **ret
 	return true;
 }
 
+/* A message of a run that is refused with 400 would be taken for one of a run that is over, by its SDK, which then
+ * says nothing. */
+static int item_status(const struct item_source *src)
+{
+	return headers_get(&src->header, STR("Upstash-Workflow-RunId")).n > 0 ? 412 : 400;
+}
+
 /* The item number `at`. */
 static bool read_item(struct arena *a, const struct json *v, size_t at, struct item_source *src,
 		      struct problem *p)
@@ -136,13 +101,15 @@ static bool read_item(struct arena *a, const struct json *v, size_t at, struct i
 	if (!text_member(v, STR("destination"), &src->query) || src->query.n == 0)
 		return problem_set(p, 400, "item %zu of the batch needs a destination, a string",
 				   at);
-	if (!text_member(v, STR("body"), &src->body))
-		return problem_set(p, 400, "item %zu of the batch: body must be a string", at);
-	if (!text_member(v, STR("queue"), &src->queue))
-		return problem_set(p, 400, "item %zu of the batch: queue must be a string", at);
 	if (!headers_member(a, v, &src->header))
 		return problem_set(
 			p, 400, "item %zu of the batch: headers must be an object of strings", at);
+	if (!text_member(v, STR("body"), &src->body))
+		return problem_set(p, item_status(src),
+				   "item %zu of the batch: body must be a string", at);
+	if (!text_member(v, STR("queue"), &src->queue))
+		return problem_set(p, item_status(src),
+				   "item %zu of the batch: queue must be a string", at);
 	src->destination = str_cut(&src->query, '?');
 	src->use = OPTIONS_BATCH_ITEM;
 	return true;

@@ -1,7 +1,7 @@
 /* h_workflow_event.c - events that workflow runs wait for: waits, notifications, webhooks (workflow spec 5.6 to
  * 5.8). */
 #include "api/handlers.h"
-#include "api/item.h"
+#include "api/runitem.h"
 #include "base/codec.h"
 #include "core/runbody.h"
 #include "core/view.h"
@@ -56,6 +56,7 @@ void h_workflow_wait(struct call *c)
 	if (!take_id(c, c->rest, &k->op.event))
 		return;
 	if (!runanswer_wait(call_arena(c), &src, &k->wait, &k->problem)) {
+		runitem_judge(&k->problem);
 		call_fail(c, &k->problem);
 		return;
 	}

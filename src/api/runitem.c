@@ -32,8 +32,8 @@ static bool read_invoke(struct runitems *r, struct run_item *item, struct proble
 	return true;
 }
 
-bool runitem_add(struct runitems *r, const struct item_source *src, const struct runask *ask,
-		 size_t *ret_index, struct problem *ret_problem)
+static bool add(struct runitems *r, const struct item_source *src, const struct runask *ask,
+		size_t *ret_index, struct problem *ret_problem)
 {
 	struct run_item *item = &r->item[r->n];
 	struct publish_item plain = { 0 };
@@ -49,6 +49,22 @@ bool runitem_add(struct runitems *r, const struct item_source *src, const struct
 		return false;
 	*ret_index = r->n++;
 	return true;
+}
+
+bool runitem_add(struct runitems *r, const struct item_source *src, const struct runask *ask,
+		 size_t *ret_index, struct problem *ret_problem)
+{
+	if (add(r, src, ask, ret_index, ret_problem))
+		return true;
+	if (ask->kind != RUNASK_START)
+		runitem_judge(ret_problem);
+	return false;
+}
+
+void runitem_judge(struct problem *p)
+{
+	if (p->status == 400)
+		p->status = 412;
 }
 
 static bool is_start(const struct run_item *item)

@@ -26,6 +26,9 @@ must_use bool runitem_ask(const struct item_source *src, struct runask *ret_ask,
  * is not acceptable. */
 must_use bool runitem_add(struct runitems *r, const struct item_source *src,
 			  const struct runask *ask, size_t *ret_index, struct problem *ret_problem);
+/* What a step says wrongly is told with 412 in place of 400, which its SDK takes for the end of the run: it would
+ * say nothing, and the run would stand still. */
+void runitem_judge(struct problem *p);
 /* Hands all of them over; there is one at least, and r->done is called later. */
 void runitem_send(struct runitems *r);
 /* {"messageId": ..., "deduplicated"?} */

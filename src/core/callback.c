@@ -6,6 +6,8 @@
 #include "core/redact.h"
 #include "core/view.h"
 
+enum { SOURCE_BYTES_MAX = 144 * 1024 * 1024 }; /* with the answer */
+
 static void put_headers(struct json_out *j, struct str key, const struct headers *h)
 {
 	if (h->n) {
@@ -47,6 +49,15 @@ static void put_outcome(struct json_out *j, const struct callback_source *src)
 		json_kstr_opt(j, STR("dlqId"), src->dlq_id);
 }
 
+/* Each may be as large as a plan allows, and base64 makes both a third larger. Where they do not fit into one
+ * message together, the source is left out: who wants the callback has sent it. */
+static struct str source_body(const struct callback_source *src)
+{
+	struct str body = src->has_payload ? src->payload : src->msg->body;
+
+	return body.n + src->outcome->body.n <= SOURCE_BYTES_MAX ? body : STR_NULL;
+}
+
 static void put_source(struct json_out *j, const struct callback_source *src)
 {
 	const struct msg *m = src->msg;
@@ -59,7 +70,7 @@ static void put_source(struct json_out *j, const struct callback_source *src)
 	json_kstr(j, STR("url"), m->url);
 	json_kstr(j, STR("method"), m->method);
 	put_headers(j, STR("sourceHeader"), &m->header);
-	put_bytes(j, STR("sourceBody"), src->has_payload ? src->payload : m->body);
+	put_bytes(j, STR("sourceBody"), source_body(src));
 	if (src->run_failed) {
 		json_kstr(j, STR("workflowRunId"), m->run);
 		json_kint(j, STR("workflowCreatedAt"), m->run_created_ms);

@@ -26,7 +26,9 @@ static const struct str hop[] = {
 	{ "HTTP2-Settings", 14 },
 };
 
-enum { OWN_MAX = 8 };
+#define RETRIES STR("Upstash-Retries")
+
+enum { OWN_MAX = 9 };
 
 static bool is_in(struct str name, const struct str *list, size_t n)
 {
@@ -65,13 +67,18 @@ struct headers deliver_headers(struct arena *a, const struct msg *m, int64_t ret
 			       struct str signature, struct str region)
 {
 	struct headers h = { arena_alloc(a, (m->header.n + OWN_MAX) * sizeof(struct header)), 0 };
+	bool is_to_workflow = m->run_role != MSG_PLAIN && m->run_role != MSG_CALL;
+	struct str count;
 
 	check(retried >= 0);
 	if (!headers_get(&m->header, STR("User-Agent")).p)
 		add(&h, STR("User-Agent"), STR("Upstash-QStash"));
 	add(&h, STR("Upstash-Message-Id"), id_text(a, m->id));
-	add(&h, STR("Upstash-Retried"),
-	    retried ? arena_fmt(a, "%lld", (long long)retried) : STR("0"));
+	count = retried ? arena_fmt(a, "%lld", (long long)retried) : STR("0");
+	add(&h, STR("Upstash-Retried"), count);
+	/* To a workflow's endpoint, the limit is Upstash-Max-Retries, and this is the same once more. */
+	if (is_to_workflow)
+		add(&h, RETRIES, count);
 	add(&h, STR("Upstash-Signature"), signature);
 	add(&h, STR("Upstash-Topic-Name"), m->topic);
 	add(&h, STR("Upstash-Schedule-Id"), m->schedule_id);
@@ -80,7 +87,8 @@ struct headers deliver_headers(struct arena *a, const struct msg *m, int64_t ret
 	check(h.n <= OWN_MAX);
 	for (size_t i = 0; i < m->header.n; i++) {
 		if (!deliver_is_reserved(m->header.v[i].name) &&
-		    !deliver_is_hop(m->header.v[i].name))
+		    !deliver_is_hop(m->header.v[i].name) &&
+		    !(is_to_workflow && str_ieq(m->header.v[i].name, RETRIES)))
 			h.v[h.n++] = m->header.v[i];
 	}
 	return h;

@@ -57,6 +57,52 @@ bool headers_take(struct headers *h, struct str value)
 	return true;
 }
 
+static bool add_json(struct headers *h, struct str name, const struct json *v)
+{
+	struct str text = v->text;
+
+	if (v->kind == JSON_NULL)
+		return true;
+	if (v->kind == JSON_BOOL)
+		text = v->boolean ? STR("true") : STR("false");
+	else if (v->kind != JSON_STRING && v->kind != JSON_NUMBER)
+		return false;
+	h->v[h->n++] = (struct header){ name, text };
+	return true;
+}
+
+static size_t count_json(const struct json *object)
+{
+	size_t n = 0;
+
+	for (const struct json *v = object->child; v != NULL; v = v->next)
+		n += v->kind == JSON_ARRAY ? v->count : 1;
+	return n;
+}
+
+bool headers_from_json(struct arena *a, const struct json *object, struct headers *ret_headers)
+{
+	struct headers h = { 0 };
+	bool ok = true;
+
+	*ret_headers = h;
+	if (object == NULL || object->kind == JSON_NULL)
+		return true;
+	if (object->kind != JSON_OBJECT)
+		return false;
+	h.v = arena_array(a, struct header, count_json(object) + 1);
+	for (const struct json *v = object->child; v != NULL; v = v->next) {
+		if (v->kind != JSON_ARRAY) {
+			ok = ok && add_json(&h, v->key, v);
+			continue;
+		}
+		for (const struct json *each = v->child; each != NULL; each = each->next)
+			ok = ok && add_json(&h, v->key, each);
+	}
+	*ret_headers = h;
+	return ok;
+}
+
 static bool is_token_byte(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||

@@ -303,12 +303,16 @@ void run_apply_step(struct arena *a, const struct run *r, const struct runask *a
 
 void run_apply_first(struct arena *a, const struct run *r, const struct runask *ask, struct msg *m)
 {
+	struct str queue = m->queue;
+
 	m->flags |= MSG_RUN_FIRST;
 	if (r->features & RUNASK_DETECT_TRIGGER)
 		m->flags |= MSG_RUN_DETECT;
 	if ((r->flags & RUN_IS_REST) || ask->unknown_sdk)
 		m->flags |= MSG_RUN_REST;
 	dress_step(a, r, ask, m);
+	/* A run may have to queue for its beginning; what follows does not stand in line again. */
+	m->queue = queue;
 }
 
 void run_apply_call(const struct run *r, struct msg *m)

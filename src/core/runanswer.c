@@ -1,12 +1,18 @@
 #include "core/runanswer.h"
 
 #include "core/duration.h"
+#include "core/headers.h"
 #include "core/limits.h"
 #include "core/options.h"
 #include "core/runbody.h"
 #include "core/url.h"
 
-enum { VALUES_MAX = 100 * 1000, WAIT_DEFAULT_MS = 7 * 24 * 3600 * 1000 };
+enum {
+	VALUES_MAX = 100 * 1000,
+	WAIT_DEFAULT_MS = 7 * 24 * 3600 * 1000,
+	HEADER_BYTES_MAX = 256 * 1024, /* names and values */
+	STEP_BYTES_MAX = 16 * 1024,    /* a step's name and type */
+};
 
 static struct str text(const struct json *v, struct str key)
 {
@@ -15,45 +21,32 @@ static struct str text(const struct json *v, struct str key)
 	return m != NULL && m->kind == JSON_STRING ? m->text : STR_NULL;
 }
 
-static bool add_header(struct arena *a, struct headers *h, struct str name, const struct json *v)
+static struct headers canonical(struct arena *a, const struct headers *h)
 {
-	if (v->kind != JSON_STRING && v->kind != JSON_NUMBER)
-		return false;
-	h->v[h->n++] = (struct header){ header_canonical(a, name), v->text };
-	return true;
+	struct headers c = { arena_array(a, struct header, h->n + 1), h->n };
+
+	for (size_t i = 0; i < h->n; i++)
+		c.v[i] = (struct header){ header_canonical(a, h->v[i].name), h->v[i].value };
+	return c;
 }
 
-static size_t count_values(const struct json *object)
+/* The member of that name; none when it is absent. It is kept with whoever waits, so it has a limit. */
+static bool headers_member(struct arena *a, const struct json *v, struct str key,
+			   struct headers *ret_headers, struct problem *p)
 {
-	size_t n = 0;
+	struct headers h;
+	size_t bytes = 0;
 
-	for (const struct json *v = object->child; v != NULL; v = v->next)
-		n += v->kind == JSON_ARRAY ? v->count : 1;
-	return n;
-}
-
-bool runanswer_headers(struct arena *a, const struct json *object, struct headers *ret_headers)
-{
-	struct headers h = { 0 };
-
-	if (object == NULL || object->kind == JSON_NULL) {
-		*ret_headers = h;
-		return true;
-	}
-	if (object->kind != JSON_OBJECT)
-		return false;
-	h.v = arena_array(a, struct header, count_values(object) + 1);
-	for (const struct json *v = object->child; v != NULL; v = v->next) {
-		if (v->kind != JSON_ARRAY && !add_header(a, &h, v->key, v))
-			return false;
-		if (v->kind != JSON_ARRAY)
-			continue;
-		for (const struct json *each = v->child; each != NULL; each = each->next) {
-			if (!add_header(a, &h, v->key, each))
-				return false;
-		}
-	}
-	*ret_headers = h;
+	if (!headers_from_json(a, json_get(v, key), &h))
+		return problem_set(p, 400,
+				   "%.*s: an object of strings or arrays of them is allowed",
+				   STR_FMT(key));
+	for (size_t i = 0; i < h.n; i++)
+		bytes += h.v[i].name.n + h.v[i].value.n;
+	if (bytes > HEADER_BYTES_MAX)
+		return problem_set(p, 412, "%.*s: %d bytes of names and values are allowed",
+				   STR_FMT(key), HEADER_BYTES_MAX);
+	*ret_headers = canonical(a, &h);
 	return true;
 }
 
@@ -91,6 +84,9 @@ static bool parse(struct arena *a, const struct runanswer_source *src, const str
 	if (!runbody_named_step(json_get(v, STR("step")), ret_step) || ret_step->id == 0)
 		return problem_set(p, 400,
 				   "step: an object with stepId, stepName and stepType is needed");
+	if (ret_step->name.n + ret_step->type.n > STEP_BYTES_MAX)
+		return problem_set(p, 412, "step: %d bytes of name and type are allowed",
+				   STEP_BYTES_MAX);
 	*ret_json = v;
 	return true;
 }
@@ -114,15 +110,6 @@ static bool deadline(const struct json *v, const struct runanswer_source *src, i
 	return true;
 }
 
-static struct headers canonical(struct arena *a, const struct headers *h)
-{
-	struct headers c = { arena_array(a, struct header, h->n + 1), h->n };
-
-	for (size_t i = 0; i < h->n; i++)
-		c.v[i] = (struct header){ header_canonical(a, h->v[i].name), h->v[i].value };
-	return c;
-}
-
 /* Only what is ours: the rest is about the connection. */
 static struct headers own_headers(struct arena *a, const struct headers *h)
 {
@@ -141,10 +128,8 @@ static bool timed_out(struct arena *a, const struct runanswer_source *src, const
 {
 	struct runanswer_source late = *src;
 
-	if (!runanswer_headers(a, json_get(v, STR("timeoutHeaders")), &w->timeout_header))
-		return problem_set(
-			p, 400,
-			"timeoutHeaders: an object of strings or arrays of them is allowed");
+	if (!headers_member(a, v, STR("timeoutHeaders"), &w->timeout_header, p))
+		return false;
 	late.header = w->timeout_header.n > 0 ? w->timeout_header : w->header;
 	return answer(a, &late, w->timeout_url.n > 0 ? w->timeout_url : w->url, &w->timed_out, p);
 }
@@ -187,9 +172,8 @@ bool runanswer_invoke(struct arena *a, const struct runanswer_source *src,
 
 	if (!parse(a, src, &v, &r.step, ret_problem))
 		return false;
-	if (!runanswer_headers(a, json_get(v, STR("headers")), &parent.header))
-		return problem_set(ret_problem, 400,
-				   "headers: an object of strings or arrays of them is allowed");
+	if (!headers_member(a, v, STR("headers"), &parent.header, ret_problem))
+		return false;
 	if (!answer(a, &parent, text(v, STR("workflowUrl")), &r.parent, ret_problem))
 		return false;
 	r.body = text(v, STR("body"));

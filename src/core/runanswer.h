@@ -47,9 +47,4 @@ struct runanswer_invoke {
 must_use bool runanswer_invoke(struct arena *a, const struct runanswer_source *src,
 			       struct runanswer_invoke *ret_invoke, struct problem *ret_problem);
 
-/* Headers as a member of JSON: an object of strings or arrays of strings; NULL = none. False when it is
- * anything else. */
-must_use bool runanswer_headers(struct arena *a, const struct json *object,
-				struct headers *ret_headers);
-
 #endif

@@ -302,13 +302,17 @@ static void page_write(struct bulk_job *job)
 	engine_submit(e, &job->step.req);
 }
 
+/* A message of a workflow run is cancelled with its run, and not without it: the run would wait for ever. One that
+ * cannot be read goes when all are to go. */
 static bool row_matches(struct bulk_job *job, const struct scan_row *row)
 {
 	struct msg m;
 
-	return !row->cancelled && (filter_is_empty(&job->bulk.filter) ||
-				   (msg_decode(&job->scan.arena, row->record, &m) &&
-				    filter_match_msg(&job->bulk.filter, &m)));
+	if (row->cancelled)
+		return false;
+	if (!msg_decode(&job->scan.arena, row->record, &m))
+		return filter_is_empty(&job->bulk.filter);
+	return m.run.n == 0 && filter_match_msg(&job->bulk.filter, &m);
 }
 
 static bool is_enough(const struct bulk_job *job)

@@ -120,10 +120,10 @@ static struct str created_event(struct delivery *d, struct str body)
 	struct str event;
 
 	buf_init(&cut, RECORD_BYTES_MAX);
-	/* The log shows no more of a body. A redacted one is shown as the hash of the whole. */
-	shown.body = body;
-	if (!redact_body(m))
-		shown.body = str_sub(body, 0, LIMIT_EVENT_BODY_BYTES);
+	/* The log shows no more of a body. A redacted one is shown as the hash of the whole, as far as an event
+	 * can hold it. */
+	shown.body = str_sub(body, 0,
+			     redact_body(m) ? RECORD_BYTES_MAX / 2 : LIMIT_EVENT_BODY_BYTES);
 	if (shown.body.n != m->body.n)
 		msg_encode(&cut, &shown);
 	event_encode(
@@ -306,7 +306,7 @@ struct move delivery_settle_move(struct delivery *d, const struct outcome *o, st
 }
 
 /* The outcome is known: decide, and put decision, events and callbacks into one step. */
-static void settle_outcome(struct delivery *d, const struct outcome *o)
+void delivery_settle(struct delivery *d, const struct outcome *o)
 {
 	struct engine *e = d->engine;
 	struct verdict v = settle(&d->msg, d->retried, o, e->now_ms);
@@ -338,7 +338,7 @@ static void sent(struct courier_req *req)
 
 	engine_look(d->engine);
 	list_remove(&d->node);
-	settle_outcome(d, &req->outcome);
+	delivery_settle(d, &req->outcome);
 }
 
 static struct str signature(struct delivery *d)
@@ -401,7 +401,7 @@ void delivery_send(struct delivery *d)
 void delivery_give_up(struct delivery *d, struct str why)
 {
 	d->msg.retries_max = 0;
-	settle_outcome(d, &(struct outcome){ .error = why });
+	delivery_settle(d, &(struct outcome){ .error = why });
 }
 
 void delivery_start(struct delivery *d, int64_t retried, uint64_t lease)

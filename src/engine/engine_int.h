@@ -191,6 +191,8 @@ void delivery_start(struct delivery *d, int64_t retried, uint64_t lease);
 void delivery_hand_back(struct delivery *d);
 /* Signs it and gives it to the courier. */
 void delivery_send(struct delivery *d);
+/* The attempt has come to this. */
+void delivery_settle(struct delivery *d, const struct outcome *o);
 /* It has come to an end without an attempt. */
 void delivery_give_up(struct delivery *d, struct str why);
 /* Gives it back to the store; for one that the courier does not have. */

@@ -50,11 +50,19 @@ static void add_entries(struct run_reading *r)
 /* The whole slice is there. */
 static void finish(struct run_reading *r)
 {
+	/* As if the endpoint had said so; it may be told by the failure callback. */
+	const struct outcome too_long = {
+		.status = 429,
+		.error = STR("EXCEEDS_LIMIT"),
+		.body = STR("{\"error\":\"EXCEEDS_LIMIT\",\"message\":\"the history of this "
+			    "workflow run is too long to be sent\"}"),
+	};
 	struct delivery *d = r->delivery;
 
 	json_close(&r->json, ']');
 	if (r->body.overflow) {
-		delivery_give_up(d, STR("the history of this workflow run is too long to be sent"));
+		d->msg.retries_max = 0;
+		delivery_settle(d, &too_long);
 		return;
 	}
 	d->msg.body = buf_str(&r->body);

@@ -8,7 +8,10 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "core/limits.h"
+#include "core/view.h"
 #include "engine/runs.h"
+
+#define CONFIG_PAIR "a stepConfig cannot follow a stepConfig: no step has come between"
 
 enum { TRIES_MAX = 20 };
 
@@ -170,10 +173,13 @@ static void put_item(struct work *w, const struct run_item *item)
 	put->put.run_key = content_key(&w->arena, item);
 }
 
+/* A step that is alone in its step of the store is leased by it, as a plain message would be. Of several, a lost
+ * answer would tell but one lease. */
 static void build_items(struct work *w)
 {
 	struct run_publish *op = w->arg;
 
+	w->leases = op->n == 1;
 	for (size_t i = 0; i < op->n; i++)
 		put_item(w, &op->item[i]);
 }
@@ -198,7 +204,9 @@ static struct str step_json(struct work *w, const struct run_item *item)
 	json_kstr(&j, STR("invokedWorkflowRunId"), item->ask.run);
 	json_kstr(&j, STR("invokedWorkflowUrl"), item->msg.url);
 	json_kint(&j, STR("invokedWorkflowCreatedAt"), w->run.created_ms);
-	json_kstr_opt(&j, STR("invokedWorkflowRunBody"), item->msg.body);
+	json_kstr_opt(&j, STR("invokedWorkflowRunBody"),
+		      str_sub(item->msg.body, 0, LIMIT_EVENT_BODY_BYTES));
+	view_headers(&j, STR("invokedWorkflowRunHeaders"), &item->msg.header, NULL);
 	json_close(&j, '}');
 	text = arena_str(&w->arena, buf_str(&b));
 	buf_done(&b);
@@ -358,16 +366,44 @@ static void items_done(struct work *w)
 	finish(w);
 }
 
+/* Two configurations in a row never come of a correct SDK: they would go on for ever, unseen. */
+static bool has_config_pair(const struct run_publish *op)
+{
+	for (size_t i = 1; i < op->n; i++) {
+		if (op->item[i - 1].ask.kind == RUNASK_CONFIG &&
+		    op->item[i].ask.kind == RUNASK_CONFIG)
+			return true;
+	}
+	return false;
+}
+
+/* The last entry, unless this very configuration was published before. */
+static void last_read(struct work *w)
+{
+	if (!w->open)
+		fail(w, 400, RUNS_OVER);
+	else if (w->last_entry == RUN_ENTRY_CONFIG && !w->scan.run_found.key_taken)
+		fail(w, 400, CONFIG_PAIR);
+	else
+		work_do(w);
+}
+
 static void run_read(struct work *w)
 {
 	struct run_publish *op = w->arg;
+	const struct run_ref ref = { w->ref.name, w->run.created_ms };
 
+	op->created_ms = w->run.created_ms;
 	if (!w->open) {
 		fail(w, 400, RUNS_OVER);
-		return;
+	} else if (has_config_pair(op)) {
+		fail(w, 400, CONFIG_PAIR);
+	} else if (op->item[0].ask.kind == RUNASK_CONFIG) {
+		w->read = last_read;
+		work_read_last(w, &ref, content_key(&w->arena, &op->item[0]));
+	} else {
+		work_do(w);
 	}
-	op->created_ms = w->run.created_ms;
-	work_do(w);
 }
 
 void engine_run_publish(struct engine *e, struct run_publish *op)

@@ -10,6 +10,8 @@
 
 enum {
 	MOVES_FIRST = 8,
+	ENTRIES_PAGE = 500,
+	ENTRIES_PAGE_BYTES = 8 * 1024 * 1024,
 	TRIES_MAX = 100,
 };
 
@@ -29,9 +31,12 @@ struct work *work_new(struct engine *e, struct account *a, void *arg)
 
 static void unmake(struct work *w)
 {
-	for (size_t i = 0; i < w->made_n; i++)
-		delivery_free(w->made[i]);
+	for (size_t i = 0; i < w->made_n; i++) {
+		if (w->made[i] != NULL)
+			delivery_free(w->made[i]);
+	}
 	w->made_n = w->moves = 0;
+	w->leases = false;
 }
 
 void work_free(struct work *w)
@@ -84,6 +89,25 @@ static void submit_scan(struct work *w)
 	engine_submit(w->engine, &s->req);
 }
 
+/* Notes the kind of the page's last entry; true when another page is on its way. */
+static bool look_on(struct work *w)
+{
+	struct scan *s = &w->scan;
+	bool more = s->more && s->rows > 0;
+
+	if (s->rows > 0) {
+		w->last_entry = s->row[s->rows - 1].run_entry;
+		s->id = s->row[s->rows - 1].id;
+	}
+	w->looks_for_last = more;
+	if (!more)
+		return false;
+	arena_done(&s->arena);
+	arena_init(&s->arena);
+	submit_scan(w);
+	return true;
+}
+
 static void was_read(struct store_req *req)
 {
 	struct work *w = req->arg;
@@ -100,6 +124,8 @@ static void was_read(struct store_req *req)
 		w->done(w);
 		return;
 	}
+	if (w->looks_for_last && look_on(w))
+		return;
 	w->open = s->run_found.found && s->run_found.open;
 	/* It outlives the next reading. */
 	if (s->run_found.found &&
@@ -123,7 +149,7 @@ static void start_read(struct work *w, const struct run_ref *ref, size_t entries
 	w->scan.run_key = key;
 	w->scan.run_until = UINT64_MAX;
 	w->scan.max = entries;
-	w->scan.bytes_max = entries;
+	w->scan.bytes_max = entries > 1 ? ENTRIES_PAGE_BYTES : entries;
 	w->run = (struct run){ 0 };
 	submit_scan(w);
 }
@@ -136,6 +162,13 @@ void work_read(struct work *w, const struct run_ref *ref, bool first)
 void work_read_key(struct work *w, const struct run_ref *ref, struct str key)
 {
 	start_read(w, ref, 0, key);
+}
+
+void work_read_last(struct work *w, const struct run_ref *ref, struct str key)
+{
+	w->last_entry = RUN_ENTRY_NONE;
+	w->looks_for_last = true;
+	start_read(w, ref, ENTRIES_PAGE, key);
 }
 
 static void doc_was_read(struct store_req *req)
@@ -206,8 +239,11 @@ struct move *work_put(struct work *w, const struct msg *m)
 	struct move *move = work_move(w, MOVE_PUT);
 	struct delivery *d = delivery_new(w->engine);
 
-	/* Not leased by this step, as with callbacks: the next claim takes it. */
 	delivery_prepare_put(d, move, m);
+	/* Else not leased by this step, as with callbacks: the next claim takes it. */
+	move->put.want_lease = w->leases && delivery_has_room(w->engine);
+	w->engine->putting += move->put.want_lease;
+	w->leasing += move->put.want_lease;
 	w->made[w->made_n++] = d;
 	return move;
 }
@@ -255,7 +291,9 @@ void work_event(struct work *w, struct move *move, const struct event *ev)
 	buf_init(&b, RECORD_BYTES_MAX);
 	event.time_ms = w->engine->now_ms;
 	event.user = str_c(w->account->id);
-	event.response_body = str_sub(ev->response_body, 0, LIMIT_EVENT_BODY_BYTES);
+	/* What tells of a step is JSON, whose parts have limits of their own. */
+	if (ev->state != EVENT_RUN_STEP)
+		event.response_body = str_sub(ev->response_body, 0, LIMIT_EVENT_BODY_BYTES);
 	event_encode(&b, &event);
 	check(!b.overflow);
 	move->events = arena_str(&w->arena, buf_str(&b));
@@ -266,10 +304,38 @@ void work_event(struct work *w, struct move *move, const struct event *ev)
 
 static void build(struct work *w);
 
+/* Takes the deliveries that the step has leased. They begin when the owner has read the results, which are theirs. */
+static void was_applied(struct work *w, struct list *leased)
+{
+	struct engine *e = w->engine;
+	struct delivery **made = w->made;
+
+	for (size_t i = 0; i < w->moves; i++) {
+		const struct move *m = &w->move[i];
+		struct delivery *d = m->kind == MOVE_PUT ? *made++ : NULL;
+
+		if (m->kind != MOVE_PUT || !m->put.leased)
+			e->claim_wanted = true;
+		if (m->kind == MOVE_DOC_PUT && m->doc_put.due_ms > 0)
+			engine_expect(e, m->doc_put.due_ms);
+		if (m->kind != MOVE_PUT || m->put.skipped != PUT_DONE)
+			continue;
+		e->stats.published++;
+		if (!m->put.leased) {
+			engine_expect(e, m->put.due_ms);
+			continue;
+		}
+		made[-1] = NULL;
+		d->lease = m->put.lease;
+		list_push(leased, &d->node);
+	}
+}
+
 static void was_done(struct store_req *req)
 {
 	struct work *w = req->arg;
 	struct engine *e = w->engine;
+	struct list leased, *node;
 
 	engine_answered(e);
 	if (is_unclear(w, req->result)) {
@@ -277,6 +343,8 @@ static void was_done(struct store_req *req)
 		again_later(w);
 		return;
 	}
+	e->putting -= w->leasing;
+	w->leasing = 0;
 	if (req->result == STORE_REFUSED && w->step.refusal == REFUSAL_ID && w->tries < TRIES_MAX) {
 		const struct move *m = &w->move[w->step.refused_move];
 
@@ -286,18 +354,15 @@ static void was_done(struct store_req *req)
 		build(w);
 		return;
 	}
-	if (req->result == STORE_APPLIED) {
-		e->claim_wanted = true;
-		for (size_t i = 0; i < w->moves; i++) {
-			if (w->move[i].kind == MOVE_DOC_PUT && w->move[i].doc_put.due_ms > 0)
-				engine_expect(e, w->move[i].doc_put.due_ms);
-			if (w->move[i].kind != MOVE_PUT || w->move[i].put.skipped != PUT_DONE)
-				continue;
-			e->stats.published++;
-			engine_expect(e, w->move[i].put.due_ms);
-		}
-	}
+	list_init(&leased);
+	if (req->result == STORE_APPLIED)
+		was_applied(w, &leased);
 	w->done(w);
+	while ((node = list_pop(&leased)) != NULL) {
+		struct delivery *d = list_entry(node, struct delivery, node);
+
+		delivery_start(d, 0, d->lease);
+	}
 }
 
 static void submit_step(struct work *w)

@@ -30,6 +30,8 @@ struct work {
 	int64_t doc_version;         /* 0 = it is not there */
 	bool open;                   /* it is there, and not over */
 	struct msg_id invoker_first; /* of an invocation: first message of the run that invokes */
+	bool looks_for_last;
+	enum run_entry last_entry;   /* read by work_read_last */
 	bool must;                   /* is asked again, too, when the store is not available */
 	/* The step. */
 	struct step step;
@@ -38,6 +40,8 @@ struct work {
 	struct delivery **made; /* own the records of the puts */
 	size_t made_n;
 	int tries; /* how often it was built before */
+	bool leases; /* set by `build` before its first put: the puts may be leased by the step */
+	int leasing; /* that many puts of the step in flight may be */
 	bool reading, asked_again;
 	void (*read)(struct work *w);
 	void (*build)(struct work *w);
@@ -55,6 +59,8 @@ void work_free(struct work *w);
 void work_read(struct work *w, const struct run_ref *ref, bool first);
 /* The same, and tells whether a key of the run is taken. */
 void work_read_key(struct work *w, const struct run_ref *ref, struct str key);
+/* The same, and looks at all entries for the kind of the last one. */
+void work_read_last(struct work *w, const struct run_ref *ref, struct str key);
 /* Reads a document of the user; then calls w->read. */
 void work_read_doc(struct work *w, enum doc_kind kind, struct str name);
 /* The bytes of the first entry, once read. */

@@ -1,8 +1,8 @@
 #include "base/check.h"
 #include "base/codec.h"
 #include "core/duration.h"
+#include "core/headers.h"
 #include "core/redact.h"
-#include "core/runanswer.h"
 #include "core/view.h"
 #include "logs/logruns.h"
 
@@ -280,6 +280,20 @@ static void put_json_text(const struct logrunview *v, struct json_out *j, struct
 		put_text(v, j, key, NULL, m->text);
 }
 
+/* What an invoked run was given; hidden as the trigger of this one has it. */
+static void put_invoked(const struct logrunview *v, struct json_out *j, const struct logrun *run,
+			const struct logrun_step *s)
+{
+	const struct msg *m = run->init != NULL ? &run->init->msg : NULL;
+	const struct json *body = member(s, STR("invokedWorkflowRunBody"));
+	struct headers h = { 0 };
+
+	if (body != NULL && body->kind == JSON_STRING)
+		put_text(v, j, STR("invokedWorkflowRunBody"), m, body->text);
+	if (headers_from_json(v->a, member(s, STR("invokedWorkflowRunHeaders")), &h) && h.n > 0)
+		view_headers(j, STR("invokedWorkflowRunHeaders"), &h, m);
+}
+
 static void put_call(const struct logrunview *v, struct json_out *j, const struct logrun_step *s)
 {
 	const struct logrun_msg *call = s->call;
@@ -293,8 +307,8 @@ static void put_call(const struct logrunview *v, struct json_out *j, const struc
 	if (call->last == NULL || !(call->delivered || call->failed))
 		return;
 	json_kint_opt(j, STR("callResponseStatus"), call->last->response_status);
-	put_text(v, j, STR("callResponseBody"), NULL, call->last->response_body);
-	view_headers(j, STR("callResponseHeaders"), &call->last->response_header, NULL);
+	put_text(v, j, STR("callResponseBody"), &call->msg, call->last->response_body);
+	view_headers(j, STR("callResponseHeaders"), &call->last->response_header, &call->msg);
 }
 
 static void put_wait(const struct logrunview *v, struct json_out *j, const struct logrun_step *s)
@@ -304,7 +318,6 @@ static void put_wait(const struct logrunview *v, struct json_out *j, const struc
 		{ "waitTimeoutDuration", 19 },
 		{ "invokedWorkflowRunId", 20 },
 		{ "invokedWorkflowUrl", 18 },
-		{ "invokedWorkflowRunBody", 22 },
 	};
 	static const struct str number[] = {
 		{ "waitTimeoutDeadline", 19 },
@@ -360,6 +373,7 @@ static void put_step(const struct logrunview *v, struct json_out *j, const struc
 	put_sleep(j, s);
 	put_call(v, j, s);
 	put_wait(v, j, s);
+	put_invoked(v, j, run, s);
 	if (setting != NULL)
 		put_retries(j, &setting->msg);
 	if (s->result == NULL && waits != NULL) {
@@ -482,7 +496,7 @@ static void put_failing(const struct logrunview *v, struct json_out *j, const st
 	if (body != NULL && body->kind == JSON_STRING && b64_decode(&b, body->text))
 		put_text(v, j, STR("failResponse"), m, buf_str(&b));
 	buf_done(&b);
-	if (runanswer_headers(v->a, json_get(told, STR("header")), &h))
+	if (headers_from_json(v->a, json_get(told, STR("header")), &h))
 		view_headers(j, STR("failHeaders"), &h, NULL);
 	if (dlq != NULL && dlq->kind == JSON_STRING)
 		json_kstr(j, STR("dlqId"), dlq->text);

@@ -91,7 +91,12 @@ TEST(a_batch_appends_all_or_nothing)
 		"\"headers\":{\"upstash-workflow-runid\":\"r1\"}},"
 		"{\"destination\":\"https://x.io/hold\",\"body\":\"{\\\"stepId\\\":9}\","
 		"\"headers\":{\"upstash-workflow-runid\":\"r1\",\"upstash-retries\":\"-1\"}}]");
-	T_EQ_INT(a.status, 400);
+	/* 400 would say that the run is over. */
+	T_EQ_INT(a.status, 412);
+	a = ASK(r, "POST", "/v2/batch", "",
+		"[{\"destination\":\"https://x.io/hold\",\"body\":{\"an\":\"object\"},"
+		"\"headers\":{\"upstash-workflow-runid\":\"r1\"}}]");
+	T_EQ_INT(a.status, 412);
 	T_EQ_INT(answer_count(rig_do(r, "GET", "/v2/workflows/runs/r1"), NULL), 1);
 	a = ASK(r, "POST", "/v2/batch", "",
 		"[{\"destination\":\"https://x.io/hold\",\"body\":\"a\","
@@ -192,7 +197,7 @@ static const struct refused {
 	{ "POST", "/v2/publish/https://x.io/",
 	  START "Upstash-Forward-Upstash-Workflow-Invoke-Count: 101\r\n", "", 412,
 	  "maxInvokeDepth" },
-	{ "POST", "/v2/publish/https://x.io/", START "Upstash-Workflow-Invoke: true\r\n", "{}", 400,
+	{ "POST", "/v2/publish/https://x.io/", START "Upstash-Workflow-Invoke: true\r\n", "{}", 412,
 	  "step" },
 	{ "POST", "/v2/publish/group", START, "", 400, "needs a URL" },
 	{ "POST", "/v2/trigger/nowhere", "", "", 400, "URL" },
@@ -204,7 +209,7 @@ static const struct refused {
 	{ "DELETE", "/v2/workflows/runs/never", "", "", 404, "not found" },
 	{ "DELETE", "/v2/workflows/runs/never?cancel=x", "", "", 400, "cancel" },
 	{ "DELETE", "/v2/workflows/runs?labels=x", "", "", 400, "labels" },
-	{ "POST", "/v2/wait/e", RUN, "{}", 400, "step" },
+	{ "POST", "/v2/wait/e", RUN, "{}", 412, "step" },
 	{ "POST", "/v2/wait/e", RUN,
 	  "{\"url\":\"https://x.io\",\"step\":{\"stepId\":1,\"stepType\":\"Wait\"}}", 400,
 	  "can not append" },

@@ -2,6 +2,7 @@
 import { createServer } from "node:http";
 import { after } from "node:test";
 import * as newest from "@upstash/workflow";
+import { serveMany } from "@upstash/workflow/cloudflare";
 import { Client as QStash } from "@upstash/qstash";
 import { until } from "./lib.mjs";
 
@@ -20,6 +21,10 @@ async function toRequest(req, base) {
 	const hasBody = req.method !== "GET" && req.method !== "HEAD";
 	return { request: new Request(base + req.url, { method: req.method, headers, body: hasBody ? body : undefined }), body };
 }
+
+/** The groups of a run's log, in a line each. */
+export const shape = (run) =>
+	run.steps.map((g) => `${g.type}: ${g.steps.map((x) => `${x.stepName ?? ""} ${x.stepType ?? ""} ${x.state}`.trim()).join(", ")}`);
 
 export class App {
 	static async start(server, sdk = newest) {
@@ -68,6 +73,12 @@ export class App {
 		return this.url + path;
 	}
 
+	/** Workflows that invoke each other: a folder of routes, named as the SDK looks for them. */
+	many(folder, workflows, options = {}) {
+		const { fetch: handler } = serveMany(workflows, { qstashClient: this.qstash, receiver: undefined, ...options });
+		for (const name of Object.keys(workflows)) this.routes.set(`${folder}/${name}`, (request) => handler(request, {}));
+	}
+
 	/** Anything else. */
 	route(path, handler) {
 		this.routes.set(path, handler);
@@ -87,6 +98,19 @@ export class App {
 
 	count(path) {
 		return this.calls.filter((c) => c.path === path).length;
+	}
+
+	/** Of all routes of a folder. */
+	countAll(folder) {
+		return this.calls.filter((c) => c.path.startsWith(`${folder}/`)).length;
+	}
+
+	/** The log of a run, once it has come to a state. */
+	async run(id, state) {
+		return until(async () => {
+			const [run] = (await this.client.logs({ workflowRunId: id })).runs;
+			return run?.workflowState === state && run;
+		}, 30_000, `${id} did not come to ${state}`);
 	}
 
 	/** Until the function has set its result, and nothing else comes for a while: the number of calls is final. */
