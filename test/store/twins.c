@@ -293,7 +293,7 @@ void twins_scan(struct twins *t, struct scan *s)
 	}
 	T_EQ_INT(got[0].rows, got[1].rows);
 	T_EQ_INT(got[0].more, got[1].more);
-	T_EQ_INT(got[0].at_id.seq, got[1].at_id.seq);
+	/* How far each has looked beyond the rows that it found (at_id) is its own affair. */
 	for (size_t i = 0; i < got[0].rows; i++)
 		same_row(&got[0].row[i], &got[1].row[i]);
 	same_run(&got[0], &got[1]);

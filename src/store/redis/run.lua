@@ -128,7 +128,8 @@ function runs.start(p)
 	local created, name = string.sub(p.run, 1, 8), string.sub(p.run, 9)
 	local id = name .. '\0' .. created
 	local own = runs.get(p.user, id)
-	if own and again then
+	-- The record tells whether it was this very move, for the first message's id is in it.
+	if own and again and runs.record(own) == p.record then
 		return REFUSAL.NONE
 	end
 	local open = id_by_name(p.user, 'o', name)
