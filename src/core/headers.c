@@ -60,7 +60,7 @@ bool headers_take(struct headers *h, struct str value)
 static bool is_token_byte(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       str_has_byte(STR("!#$%&'*+-.^_`|~"), c);
+	       c == '-' || str_has_byte(STR("!#$%&'*+.^_`|~"), c);
 }
 
 bool header_name_is_valid(struct str name)
