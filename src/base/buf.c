@@ -40,7 +40,7 @@ static void grow(struct buf *b, size_t n)
 	b->cap = cap;
 }
 
-char *buf_room(struct buf *b, size_t n)
+char *buf_room_slow(struct buf *b, size_t n)
 {
 	if (b->overflow)
 		return NULL;

@@ -31,7 +31,15 @@ void buf_reset(struct buf *b); /* empties and clears overflow; keeps the memory 
 
 /* Room for `n` more bytes at the end, to be filled by the caller and then claimed with buf_grew;
  * NULL (and overflow) when the maximum does not allow it. */
-must_use char *buf_room(struct buf *b, size_t n);
+must_use char *buf_room_slow(struct buf *b, size_t n);
+must_use static inline char *buf_room(struct buf *b, size_t n)
+{
+	/* There is always room for a NUL, too. */
+	if (likely(!b->overflow && n < b->cap - b->n && n <= b->max - b->n))
+		return b->p + b->n;
+	return buf_room_slow(b, n);
+}
+
 void buf_grew(struct buf *b, size_t n);
 
 void buf_add(struct buf *b, struct str s);

@@ -10,29 +10,43 @@ static const char b58_alphabet[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijk
 static const char hex_lower[] = "0123456789abcdef";
 static const char hex_upper[] = "0123456789ABCDEF";
 
-static uint32_t byte_at(struct str s, size_t i)
+/* What is not three bytes. */
+static void b64_rest(char *p, struct str s, const char *alphabet, bool pad)
 {
-	return i < s.n ? (unsigned char)s.p[i] : 0;
+	uint32_t v = (uint32_t)(unsigned char)s.p[0] << 16;
+
+	if (s.n == 2)
+		v |= (uint32_t)(unsigned char)s.p[1] << 8;
+	*p++ = alphabet[v >> 18];
+	*p++ = alphabet[v >> 12 & 63];
+	if (s.n == 2)
+		*p++ = alphabet[v >> 6 & 63];
+	else if (pad)
+		*p++ = '=';
+	if (pad)
+		*p++ = '=';
 }
 
 static void b64_with(struct buf *out, struct str s, const char *alphabet, bool pad)
 {
+	size_t n = (s.n + 2) / 3 * 4 - (pad ? 0 : (3 - s.n % 3) % 3), i = 0;
+	const unsigned char *in = (const unsigned char *)s.p;
 	char *p;
-	size_t n = 0;
 
 	check(s.n < SIZE_MAX / 2);
-	p = buf_room(out, (s.n + 2) / 3 * 4 - (pad ? 0 : (3 - s.n % 3) % 3));
+	p = buf_room(out, n);
 	if (!p)
 		return;
-	for (size_t i = 0; i < s.n; i += 3) {
-		uint32_t v = byte_at(s, i) << 16 | byte_at(s, i + 1) << 8 | byte_at(s, i + 2);
-		size_t left = s.n - i < 3 ? s.n - i : 3;
+	for (; s.n - i >= 3; i += 3, p += 4) {
+		uint32_t v = (uint32_t)in[i] << 16 | (uint32_t)in[i + 1] << 8 | in[i + 2];
 
-		for (size_t k = 0; k <= left; k++)
-			p[n++] = alphabet[v >> (18 - 6 * k) & 63];
-		for (size_t k = left; pad && k < 3; k++)
-			p[n++] = '=';
+		p[0] = alphabet[v >> 18];
+		p[1] = alphabet[v >> 12 & 63];
+		p[2] = alphabet[v >> 6 & 63];
+		p[3] = alphabet[v & 63];
 	}
+	if (i < s.n)
+		b64_rest(p, str_from(s, i), alphabet, pad);
 	buf_grew(out, n);
 }
 
@@ -204,6 +218,10 @@ static size_t varint_get(struct str s, uint64_t *ret_v)
 {
 	uint64_t v = 0;
 
+	if (likely(s.n > 0 && !(s.p[0] & 0x80))) {
+		*ret_v = (unsigned char)s.p[0];
+		return 1;
+	}
 	for (size_t i = 0; i < s.n && i < VARINT_BYTES_MAX; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 

@@ -9,11 +9,6 @@ struct str str_c(const char *cstr)
 	return (struct str){ cstr, cstr ? strlen(cstr) : 0 };
 }
 
-struct str str_n(const void *p, size_t n)
-{
-	return (struct str){ p, n };
-}
-
 static unsigned char fold(char c)
 {
 	unsigned char u = (unsigned char)c;
@@ -75,21 +70,6 @@ bool str_has(struct str s, struct str part)
 bool str_has_byte(struct str s, char c)
 {
 	return s.n && memchr(s.p, c, s.n);
-}
-
-struct str str_from(struct str s, size_t from)
-{
-	if (from >= s.n)
-		return STR_NULL;
-	return (struct str){ s.p + from, s.n - from };
-}
-
-struct str str_sub(struct str s, size_t from, size_t n)
-{
-	s = str_from(s, from);
-	if (s.n > n)
-		s.n = n;
-	return s;
 }
 
 static bool is_blank(char c)

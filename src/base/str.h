@@ -21,7 +21,10 @@ struct str {
 #define STR_FMT(s) (int)(s).n, (s).n ? (s).p : ""
 
 struct str str_c(const char *cstr); /* NULL gives the empty string */
-struct str str_n(const void *p, size_t n);
+static inline struct str str_n(const void *p, size_t n)
+{
+	return (struct str){ p, n };
+}
 
 bool str_eq(struct str a, struct str b);
 bool str_ieq(struct str a, struct str b);
@@ -33,9 +36,18 @@ bool str_has(struct str s, struct str part); /* true for an empty part */
 bool str_has_byte(struct str s, char c);
 
 /* From position `from` to the end; empty when from > n. */
-struct str str_from(struct str s, size_t from);
+static inline struct str str_from(struct str s, size_t from)
+{
+	return from < s.n ? (struct str){ s.p + from, s.n - from } : STR_NULL;
+}
+
 /* At most `n` bytes starting at `from`. */
-struct str str_sub(struct str s, size_t from, size_t n);
+static inline struct str str_sub(struct str s, size_t from, size_t n)
+{
+	s = str_from(s, from);
+	return (struct str){ s.p, s.n < n ? s.n : n };
+}
+
 /* Without the spaces and tabs at both ends. */
 struct str str_trim(struct str s);
 

@@ -106,7 +106,7 @@ bool headers_from_json(struct arena *a, const struct json *object, struct header
 static bool is_token_byte(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       str_has_byte(STR("!#$%&'*+-.^_`|~"), c);
+	       c == '-' || str_has_byte(STR("!#$%&'*+.^_`|~"), c);
 }
 
 bool header_name_is_valid(struct str name)

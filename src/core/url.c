@@ -10,6 +10,12 @@ static bool is_alnum(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+/* Letters, digits and -._~, and all that is not ASCII. */
+static bool is_host_byte(char c)
+{
+	return is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~' || (c & 0x80);
+}
+
 static const char *bytes_fault(struct str s)
 {
 	if (s.n > (size_t)LIMIT_URL_BYTES)
@@ -51,9 +57,7 @@ static const char *host_fault(struct str host)
 	if (host.p[0] == '[')
 		return is_ipv6(host) ? NULL : "invalid IPv6 address";
 	for (size_t i = 0; i < host.n; i++) {
-		unsigned char c = (unsigned char)host.p[i];
-
-		if (!is_alnum(host.p[i]) && !str_has_byte(STR("-._~"), host.p[i]) && c < 0x80)
+		if (!is_host_byte(host.p[i]))
 			return "invalid character in the host";
 	}
 	return NULL;
@@ -93,11 +97,11 @@ static const char *split_authority(struct str s, struct url *u)
 	return fault;
 }
 
-static size_t find_any(struct str s, struct str set)
+static size_t authority_len(struct str s)
 {
 	size_t i = 0;
 
-	while (i < s.n && !str_has_byte(set, s.p[i]))
+	while (i < s.n && s.p[i] != '/' && s.p[i] != '?')
 		i++;
 	return i;
 }
@@ -128,7 +132,7 @@ bool url_judge(struct str s, struct url *ret_url, const char **ret_why)
 		s = str_sub(s, 0, end);
 		u.whole.n = skip + end;
 	}
-	end = find_any(s, STR("/?"));
+	end = authority_len(s);
 	fault = split_authority(str_sub(s, 0, end), &u);
 	if (fault) {
 		*ret_why = fault;

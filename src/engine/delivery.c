@@ -325,7 +325,8 @@ void delivery_settle(struct delivery *d, const struct outcome *o)
 	d->move[0] = delivery_settle_move(d, o, v);
 	if (d->account != NULL && !d->account->removed) {
 		src.plan = accounts_plan(e, d->account);
-		src.dlq_id = engine_dlq_id_text(&d->arena, d->move[0].settle.dlq);
+		if (v.kind == VERDICT_DEAD)
+			src.dlq_id = engine_dlq_id_text(&d->arena, d->move[0].settle.dlq);
 		add_callback(d, &src, false);
 		add_callback(d, &src, true);
 	}

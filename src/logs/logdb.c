@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "store/walfile.h"
 
 #define SCHEMA_VERSION "2"
 
@@ -217,7 +218,8 @@ static void open_file(struct logdb *db, char *path, int flags)
 
 	*db = (struct logdb){ .path = path };
 	errno = 0;
-	if (sqlite3_open_v2(path, &db->sql, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(path, &db->sql, flags | SQLITE_OPEN_NOMUTEX, walfile_vfs()) !=
+	    SQLITE_OK)
 		fail_sqlite(db);
 	sqlite3_extended_result_codes(db->sql, 1);
 	sqlite3_busy_timeout(db->sql, LOGDB_BUSY_MS);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "store/lock.h"
+#include "store/walfile.h"
 
 enum { LEASE_DEFAULT_MS = 15000, BUSY_MS = 5000 };
 
@@ -37,7 +38,8 @@ sqlite3 *sqlite_db_connect(const struct sqlite_db *db, char ret_error[200])
 	const int how = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	sqlite3 *sql;
 
-	if (sqlite3_open_v2(db->path, &sql, how, NULL) == SQLITE_OK && pragmas(sql, db->ephemeral))
+	if (sqlite3_open_v2(db->path, &sql, how, db->on_disk ? walfile_vfs() : NULL) == SQLITE_OK &&
+	    pragmas(sql, db->ephemeral))
 		return sql;
 	snprintf(ret_error, 200, "cannot open the database %.120s: %s", db->path,
 		 sqlite3_errmsg(sql));
