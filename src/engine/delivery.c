@@ -122,8 +122,8 @@ static struct str created_event(struct delivery *d, struct str body)
 	buf_init(&cut, RECORD_BYTES_MAX);
 	/* The log shows no more of a body. A redacted one is shown as the hash of the whole, as far as an event
 	 * can hold it. */
-	shown.body = str_sub(body, 0,
-			     redact_body(m) ? RECORD_BYTES_MAX / 2 : LIMIT_EVENT_BODY_BYTES);
+	shown.body =
+		str_sub(body, 0, redact_body(m) ? RECORD_BYTES_MAX / 2 : LIMIT_EVENT_BODY_BYTES);
 	if (shown.body.n != m->body.n)
 		msg_encode(&cut, &shown);
 	event_encode(

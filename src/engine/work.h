@@ -31,15 +31,15 @@ struct work {
 	bool open;                   /* it is there, and not over */
 	struct msg_id invoker_first; /* of an invocation: first message of the run that invokes */
 	bool looks_for_last;
-	enum run_entry last_entry;   /* read by work_read_last */
-	bool must;                   /* is asked again, too, when the store is not available */
+	enum run_entry last_entry; /* read by work_read_last */
+	bool must;                 /* is asked again, too, when the store is not available */
 	/* The step. */
 	struct step step;
 	struct move *move;
 	size_t moves, moves_max;
 	struct delivery **made; /* own the records of the puts */
 	size_t made_n;
-	int tries; /* how often it was built before */
+	int tries;   /* how often it was built before */
 	bool leases; /* set by `build` before its first put: the puts may be leased by the step */
 	int leasing; /* that many puts of the step in flight may be */
 	bool reading, asked_again;
