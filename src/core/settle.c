@@ -146,8 +146,8 @@ void settle_events(struct buf *out, const struct attempt *a, struct verdict v)
 
 	/* A success may still be none for the message's run. */
 	check(is_success(o) || v.kind != VERDICT_DELIVERED);
-	/* What a failure function has answered is shown with its run. */
-	if (a->msg->run_role == MSG_FAILURE) {
+	/* What a failure function or a called party has answered is shown with its run. */
+	if (a->msg->run_role == MSG_FAILURE || a->msg->run_role == MSG_CALL) {
 		e.response_header = o->header;
 		e.response_body = str_sub(o->body, 0, LIMIT_EVENT_BODY_BYTES);
 	}

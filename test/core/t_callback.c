@@ -1,5 +1,7 @@
 #include "kit.h"
 
+#include <string.h>
+
 #include "base/codec.h"
 #include "base/json.h"
 #include "core/callback.h"
@@ -361,5 +363,36 @@ TEST(the_report_is_json)
 	T_CHECK(b64_decode(&body, json_get(v, STR("body"))->text));
 	T_EQ_STR(buf_str(&body), STR("\0\xff"));
 	buf_done(&body);
+	arena_done(&a);
+}
+
+/* As large as plans allow, both: a third more in base64, they would be no message any more. */
+TEST(a_source_without_room_beside_the_answer_is_left_out)
+{
+	enum { SOURCE = 100 * 1024 * 1024, ANSWER = 60 * 1024 * 1024 };
+	struct outcome o = answered;
+	struct callback_source src;
+	struct msg m, cb = { 0 };
+	const struct json *v;
+	struct arena a;
+	char error[96];
+	char *bytes;
+
+	arena_init(&a);
+	bytes = arena_alloc(&a, SOURCE);
+	memset(bytes, 'x', SOURCE);
+	m = source(&a);
+	m.body = str_n(bytes, SOURCE);
+	o.body = str_n(bytes, ANSWER);
+	src = from(&m, VERDICT_DEAD);
+	src.outcome = &o;
+	T_CHECK(callback_make(&a, &src, false, &cb));
+	v = json_parse(&a, cb.body, error);
+	T_EQ_STR(json_get(v, STR("sourceBody"))->text, "");
+	T_EQ_INT(json_get(v, STR("body"))->text.n, ANSWER / 3 * 4);
+	o.body = str_n(bytes, 3);
+	T_CHECK(callback_make(&a, &src, false, &cb));
+	v = json_parse(&a, cb.body, error);
+	T_EQ_INT(json_get(v, STR("sourceBody"))->text.n, (SOURCE + 2) / 3 * 4);
 	arena_done(&a);
 }

@@ -143,3 +143,33 @@ TEST(what_a_value_may_be)
 			 c == '\t' || (c >= 0x20 && c != 0x7f));
 	}
 }
+
+static const struct {
+	const char *json, *headers; /* NULL = refused */
+} from_json[] = {
+	{ "null", "" },
+	{ "{}", "" },
+	{ "{\"a\":\"1\",\"b\":[\"2\",\"3\"]}", "a: 1\nb: 2\nb: 3\n" },
+	{ "{\"a\":1.50,\"b\":true,\"c\":[false,7]}", "a: 1.50\nb: true\nc: false\nc: 7\n" },
+	{ "{\"a\":null,\"b\":[null,\"x\"],\"c\":[]}", "b: x\n" },
+	{ "{\"a\":{}}", NULL },
+	{ "{\"a\":[[\"x\"]]}", NULL },
+	{ "[]", NULL },
+	{ "\"a\"", NULL },
+};
+
+TEST_EACH(headers_as_json, from_json)
+{
+	struct headers h = { 0 };
+	struct arena a;
+	char error[96];
+	bool ok;
+
+	arena_init(&a);
+	ok = headers_from_json(&a, json_parse(&a, str_c(row->json), error), &h);
+	T_EQ_INT(ok, row->headers != NULL);
+	if (ok)
+		T_EQ_STR(kit_lines(&a, &h), row->headers);
+	T_CHECK(headers_from_json(&a, NULL, &h) && h.n == 0);
+	arena_done(&a);
+}

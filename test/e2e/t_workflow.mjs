@@ -99,7 +99,7 @@ test("a run may be many at once: a wide parallel block of slow and quick steps",
 });
 
 test("a payload and results of several MB arrive whole", async () => {
-	const big = "x".repeat(3_000_000);
+	const big = "x".repeat(1_500_000);
 	app.workflow("/large", async (context) => {
 		const length = context.requestPayload.length;
 		const more = await context.run("more", () => big);
@@ -107,7 +107,7 @@ test("a payload and results of several MB arrive whole", async () => {
 		done("/large", sum);
 	});
 	await app.trigger("/large", { body: big });
-	assert.deepEqual(await app.result("/large", 3), { result: 6_000_000, calls: 3 });
+	assert.deepEqual(await app.result("/large", 3), { result: 3_000_000, calls: 3 });
 });
 
 test("an id that is open is not started again; once it is over, it is", async () => {

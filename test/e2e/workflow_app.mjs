@@ -114,9 +114,9 @@ export class App {
 	}
 
 	/** Until the function has set its result, and nothing else comes for a while: the number of calls is final. */
-	async result(path, calls, ms = 60_000) {
+	async result(path, calls, ms = 90_000) {
 		await until(() => this.results.has(path), ms, `no result of ${path}`);
-		await until(() => this.count(path) >= calls, 5000, `${path} was called ${this.count(path)} times, not ${calls}`);
+		await until(() => this.count(path) >= calls, ms, `${path} was called ${this.count(path)} times, not ${calls}`);
 		await this.server.idle();
 		return { result: this.results.get(path), calls: this.count(path) };
 	}
