@@ -30,8 +30,8 @@
  *
  * A user's own messages are found in the lanes of its gates, too. An index by user would cost every message a
  * page of its own where there are many users (measured: 30 us of CPU with 1,000; 0.5 us with one), and those that
- * wait two even if what is leased were left out of it. A user with more than SQLITE_LISTED messages is
- * listed by walking the table, where it is a good part of what there is.
+ * wait two even if what is leased were left out of it. Where a good part of the table is
+ * the user's, or it has more than SQLITE_LISTED messages, the table is walked instead.
  *
  * So a message that waits in its user's lane becomes ready by the passing of time, without a write; ten
  * million of them cost neither memory nor start-up; and who leased what is found after a crash.
