@@ -416,7 +416,7 @@ static void drain(struct server *s, struct httpd *h)
 	if (h == NULL)
 		return;
 	s->draining++;
-	httpd_drain(h, part_at_rest, s);
+	httpd_drain(h, 0, part_at_rest, s);
 }
 
 /* A second signal does not wait any longer; what is leased is put back at the next start. */

@@ -63,6 +63,7 @@ void engine_free(struct engine *e)
 	free_deliveries(&e->ask_again);
 	free_deliveries(&e->pool);
 	accounts_free(e);
+	free(e->quarantined);
 	buf_done(&e->scratch);
 	map_done(&e->accounts);
 	map_done(&e->tokens);
@@ -213,5 +214,6 @@ struct engine_stats engine_stats(const struct engine *e)
 
 	s.deliveries = e->running;
 	s.memory_bytes = e->memory_bytes;
+	s.waiting = e->claim_wanted || !delivery_has_room(e);
 	return s;
 }

@@ -29,6 +29,7 @@ struct engine;
 struct account;
 struct courier;
 struct hmac_key;
+struct inhand;
 
 /* Takes log events out of the outbox; logs/ implements it, app/ wires it. Without `take`, events stay in the
  * outbox (simulator). */
@@ -53,6 +54,8 @@ struct engine_settings {
 	int64_t (*wall_ms)(void *arg);
 	int64_t (*mono_ms)(void *arg);
 	void *clock_arg;
+	/* The wall clock read afresh, whatever the turn's says. NULL: the turn's is exact. */
+	int64_t (*exact_wall_ms)(void);
 	/* Fills n bytes with secret randomness (signing keys, tokens). */
 	void (*secret)(void *arg, void *ret_bytes, size_t n);
 	void *secret_arg;
@@ -68,6 +71,8 @@ struct engine_settings {
 				     * is claimed, down to nothing; publishing goes on */
 	const struct plans *plans; /* those that users may have; NULL = the built-in ones */
 	const struct plan *plan;   /* overrides the users' own plans when not NULL (dev's -quota) */
+	/* NULL, or where it says which message it is busy with (inhand.h). */
+	struct inhand *inhand;
 	/* A user is there, or has changed: its log, say, may be kept for another time. NULL: not told. */
 	void (*on_account)(void *arg, const struct account *a);
 	void *on_account_arg;
@@ -497,11 +502,19 @@ uint64_t engine_outbox_last(const struct engine *e);
 /* A random number for an id; not secret. */
 uint64_t engine_random(struct engine *e);
 
+/* ---- poison ------------------------------------------------------------------------------------------ */
+
+/* Processes have died of this message: from now on it is not attempted, but goes to the dead letter queue when it is
+ * due. Of many, the last ENGINE_QUARANTINE_MAX are known. */
+enum { ENGINE_QUARANTINE_MAX = 64 };
+void engine_quarantine(struct engine *e, struct str user, struct msg_id id);
+
 /* ---- numbers ---------------------------------------------------------------------------------------- */
 
 struct engine_stats {
 	uint64_t published, delivered, failed, retried, cancelled;
 	int deliveries;      /* running now */
+	bool waiting;        /* the last claim left work behind, or there was no room to ask for any */
 	size_t memory_bytes; /* of messages held */
 };
 struct engine_stats engine_stats(const struct engine *e);

@@ -22,6 +22,7 @@
 #include "core/settle.h"
 #include "courier/courier.h"
 #include "engine/engine.h"
+#include "engine/inhand.h"
 
 enum delivery_state { DELIVERY_PUTTING, DELIVERY_READING, DELIVERY_SENDING, DELIVERY_SETTLING };
 
@@ -54,6 +55,7 @@ struct delivery {
 	struct account *account; /* NULL when the user is gone */
 	int64_t retried;
 	uint64_t lease;
+	bool lapsed; /* it was not sent, for its lease may have run out */
 	bool asked_again;          /* PUTTING: an answer was lost, the step submitted again */
 	struct publish_item *item; /* PUTTING on behalf of an API call; NULL for callbacks */
 	struct step step;
@@ -112,6 +114,13 @@ struct engine {
 	struct list works;          /* on workflow runs, under way (work.h) */
 	struct list works_again;    /* ... waiting to be submitted again at works_mono_ms */
 	int64_t works_mono_ms;
+
+	struct quarantined {
+		char user[USER_ID_BYTES_MAX];
+		size_t user_n;
+		struct msg_id id;
+	} *quarantined; /* the last ones */
+	size_t quarantines; /* ever */
 
 	struct list triggers; /* of schedules, under way */
 	struct map zones;     /* time zones that schedules have asked for, by name */
@@ -214,6 +223,9 @@ must_use bool run_settle(struct delivery *d, const struct outcome *o, struct ver
 
 /* runs_wait.c */
 void runs_timeout(struct engine *e, const struct due_doc *doc);
+
+/* quarantine.c */
+must_use bool quarantine_has(const struct engine *e, const struct msg *m);
 
 /* claim.c */
 void claim_turn(struct engine *e);

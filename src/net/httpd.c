@@ -67,7 +67,6 @@ static int bind_and_listen(const struct httpd_settings *set, const union address
 	/* The connections inherit TCP_NODELAY. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
-	    (set->reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0) ||
 	    bind(fd, &a->any, address_bytes(a)) != 0 || listen(fd, BACKLOG) != 0) {
 		int saved = errno;
 
@@ -291,20 +290,33 @@ static void stop_listening(struct httpd *h)
 	h->listen_fd = -1;
 }
 
+/* The connections at rest get so much longer to begin another request. Their deadlines stay in order. */
+static void end_rest(struct httpd *h, struct list *at_rest)
+{
+	int64_t end_ms = loop_mono_ms(h->loop) + h->patience_ms;
+	struct list *it, *tmp;
+
+	list_each(it, tmp, at_rest) {
+		struct httpd_conn *c = list_entry(it, struct httpd_conn, in_state);
+
+		if (h->patience_ms <= 0)
+			httpd_conn_last_call(c);
+		else if (c->deadline_ms > end_ms)
+			c->deadline_ms = end_ms;
+	}
+}
+
 /* Ends the idle connections, those that the kernel has accepted for us included. */
 static void begin_drain(struct httpd *h)
 {
-	struct list *it, *tmp;
-
 	h->drained = true;
 	if (h->listen_fd >= 0)
 		while (!h->accept_paused && accept_one(h))
 			;
 	stop_listening(h);
-	list_each(it, tmp, &h->in_state[HTTPD_FRESH])
-		httpd_conn_last_call(list_entry(it, struct httpd_conn, in_state));
-	list_each(it, tmp, &h->in_state[HTTPD_IDLE])
-		httpd_conn_last_call(list_entry(it, struct httpd_conn, in_state));
+	end_rest(h, &h->in_state[HTTPD_FRESH]);
+	end_rest(h, &h->in_state[HTTPD_IDLE]);
+	h->sweep_at_ms = 0;
 }
 
 static void flush_dirty(struct httpd *h)
@@ -357,11 +369,16 @@ static struct httpd *new_server(struct loop *loop, const struct httpd_settings *
 	return h;
 }
 
+int httpd_listen(const struct httpd_settings *settings, char ret_error[200])
+{
+	return settings->unix_path != NULL ? listen_local(settings->unix_path, ret_error)
+					   : listen_on(settings, ret_error);
+}
+
 struct httpd *httpd_open(struct loop *loop, const struct httpd_settings *settings,
 			 const struct httpd_ops *ops, void *arg, char ret_error[200])
 {
-	int fd = settings->unix_path != NULL ? listen_local(settings->unix_path, ret_error)
-					     : listen_on(settings, ret_error);
+	int fd = settings->listen_fd > 0 ? settings->listen_fd : httpd_listen(settings, ret_error);
 	struct httpd *h;
 
 	if (fd < 0)
@@ -393,10 +410,11 @@ struct str httpd_field(const struct httpd_req *req, struct str name)
 	return http1_field_get(req->head, name);
 }
 
-void httpd_drain(struct httpd *h, void (*done)(void *arg), void *arg)
+void httpd_drain(struct httpd *h, int64_t patience_ms, void (*done)(void *arg), void *arg)
 {
 	check(!h->draining);
 	h->draining = true;
+	h->patience_ms = patience_ms;
 	h->done = done;
 	h->done_arg = arg;
 }

@@ -438,6 +438,9 @@ struct store_info {
 	uint64_t seq_max; /* greatest seq ever stored, for msg_id_next */
 	int64_t lease_ms;
 	uint64_t outbox_last; /* position of the last outbox entry */
+	/* Unix ms of the last sign of life that is known to have arrived: nobody takes our leases before lease_ms
+	 * later. 0 = nobody would. */
+	int64_t alive_ms;
 };
 
 /* A backend embeds struct store as the first member of its own handle. */
@@ -450,7 +453,7 @@ struct store_ops {
 
 struct store {
 	const struct store_ops *ops;
-	struct store_info info; /* as of opening; outbox_last is kept up to date by poll */
+	struct store_info info; /* as of opening; poll keeps outbox_last and alive_ms up to date */
 	uint64_t ticket_last;   /* private */
 };
 

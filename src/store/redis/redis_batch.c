@@ -185,6 +185,7 @@ static bool take_answers(struct pipeline *p, struct turn *t, const redisReply *r
 	pthread_mutex_lock(&p->h->mutex);
 	if (outbox_last > p->h->outbox_last)
 		p->h->outbox_last = outbox_last;
+	p->h->alive_ms = p->now_ms;
 	p->h->stats.turns++;
 	p->h->stats.requests += t->n;
 	pthread_mutex_unlock(&p->h->mutex);

@@ -126,6 +126,7 @@ struct redis_handle {
 	bool stop; /* the thread ends when nothing is queued */
 	bool drop; /* ... at once */
 	uint64_t outbox_last;
+	int64_t alive_ms; /* time of the last turn that was answered */
 	struct redis_stats stats;
 };
 

@@ -175,6 +175,7 @@ static void op_poll(struct store *s)
 	done = h->finished;
 	h->finished = (struct redis_reqs){ 0 };
 	h->store.info.outbox_last = h->outbox_last;
+	h->store.info.alive_ms = h->alive_ms;
 	pthread_mutex_unlock(&h->mutex);
 	while ((r = redis_store_pop(&done)) != NULL)
 		r->done(r);
@@ -275,6 +276,7 @@ static bool become_holder(struct redis_handle *h, bool sole, int64_t now_ms,
 		snprintf(ret_error, REDIS_ERROR_LEN,
 			 "the Redis server's answer is not that of our function library");
 	h->outbox_last = h->store.info.outbox_last;
+	h->store.info.alive_ms = h->alive_ms = now_ms;
 	freeReplyObject(r);
 	return ok;
 }
