@@ -25,6 +25,12 @@ struct conf_row {
 #define ON(env, def) { env, def }
 #define OFF { NULL, NULL }
 
+/* Whose settings a command takes. */
+static enum conf_command like(enum conf_command command)
+{
+	return command == CONF_COMPUTE ? CONF_SERVE : command;
+}
+
 static const struct conf_row rows[] = {
 #define X(kind, field, flag, dev, serve, users, help) \
 	{ CONF_##kind, offsetof(struct conf, field), flag, { dev, serve, users }, help },
@@ -78,7 +84,7 @@ static bool set_value(struct conf *c, const struct conf_row *row, const char *va
 
 static bool set_default(struct conf *c, const struct conf_row *row, char ret_error[256])
 {
-	const struct conf_use *use = &row->use[c->command];
+	const struct conf_use *use = &row->use[like(c->command)];
 	const char *env;
 
 	if (row->kind == CONF_TEXT)
@@ -94,7 +100,7 @@ static bool set_default(struct conf *c, const struct conf_row *row, char ret_err
 static const struct conf_row *find_row(const struct conf *c, struct str name)
 {
 	for (size_t i = 0; i < countof(rows); i++) {
-		if (rows[i].use[c->command].env != NULL && str_eq(str_c(rows[i].flag), name))
+		if (rows[i].use[like(c->command)].env != NULL && str_eq(str_c(rows[i].flag), name))
 			return &rows[i];
 	}
 	return NULL;
@@ -125,6 +131,38 @@ static int take_flag(struct conf *c, int left, char **arg, char ret_error[256])
 		return 0;
 	}
 	return set_value(c, row, arg[1], arg[0], ret_error) ? 2 : 0;
+}
+
+static bool check_process_values(const struct conf *c, char ret_error[256])
+{
+	int64_t n;
+
+	if (strcmp(c->processes, "auto") != 0 &&
+	    (!str_i64(str_c(c->processes), &n) || n < 1 || n > CONF_PROCESSES_MAX)) {
+		snprintf(ret_error, 256, "-processes must be auto, or 1 to %d", CONF_PROCESSES_MAX);
+		return false;
+	}
+	if (*c->redis == '\0' && strcmp(c->processes, "1") != 0) {
+		snprintf(ret_error, 256,
+			 "-processes: several processes need a Redis server to share (-redis)");
+		return false;
+	}
+	if (c->command == CONF_COMPUTE && *c->redis == '\0') {
+		snprintf(ret_error, 256, "a compute process needs a Redis server (-redis)");
+		return false;
+	}
+	if (c->lease_s < 2 || c->lease_s > 600) {
+		snprintf(ret_error, 256, "-lease must be 2 to 600");
+		return false;
+	}
+	if (c->busy_percent < 1 || c->busy_s < 1 || c->idle_s < 1 ||
+	    c->idle_percent >= c->busy_percent) {
+		snprintf(ret_error, 256,
+			 "-busy-cpu, -busy-seconds and -idle-seconds must be at least 1, -idle-cpu "
+			 "less than -busy-cpu");
+		return false;
+	}
+	return true;
 }
 
 static bool check_server_values(struct conf *c, char ret_error[256])
@@ -182,6 +220,8 @@ bool conf_parse(enum conf_command command, int argc, char **argv, struct conf *r
 	}
 	if (command != CONF_USERS && !check_server_values(&c, ret_error))
 		return false;
+	if (like(command) == CONF_SERVE && !check_process_values(&c, ret_error))
+		return false;
 	*ret_conf = c;
 	return true;
 }
@@ -189,7 +229,7 @@ bool conf_parse(enum conf_command command, int argc, char **argv, struct conf *r
 void conf_print_flags(enum conf_command command)
 {
 	for (size_t i = 0; i < countof(rows); i++) {
-		const struct conf_use *use = &rows[i].use[command];
+		const struct conf_use *use = &rows[i].use[like(command)];
 
 		if (use->env == NULL)
 			continue;

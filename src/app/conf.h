@@ -18,7 +18,7 @@ enum conf_command {
 #undef X
 };
 
-enum { CONF_ARGS_MAX = 3, CONF_ADMIN_TOKEN_MIN = 24 };
+enum { CONF_ARGS_MAX = 3, CONF_ADMIN_TOKEN_MIN = 24, CONF_PROCESSES_MAX = 64 };
 
 struct conf {
 #define X(kind, field, flag, dev, serve, users, help) CONF_TYPE_##kind field;

@@ -4,11 +4,13 @@
  * dash or two, its value after '=' or a space.
  *
  *	X(kind, field, flag, dev, serve, users, help), each command ON(environment, default) or OFF, as conf.c has them
+ *
+ * compute takes what serve takes.
  */
 #ifndef APP_CONF_TBL_H
 #define APP_CONF_TBL_H
 
-#define CONF_COMMANDS(X) X(DEV, "dev") X(SERVE, "serve") X(USERS, "users")
+#define CONF_COMMANDS(X) X(DEV, "dev") X(SERVE, "serve") X(USERS, "users") X(COMPUTE, "compute")
 
 /* clang-format off */
 #define CONF_TABLE(X)                                                                                                \
@@ -25,10 +27,22 @@
 	X(TEXT, data_dir, "data-dir", ON("QSTASH_DATA_DIR", ""), ON("QSTASH_DATA_DIR", ""), ON("QSTASH_DATA_DIR", ""), \
 	  "where state is kept (default: $XDG_DATA_HOME/qstash for dev, $XDG_DATA_HOME/qstash-server otherwise)")     \
 	X(TEXT, redis, "redis", OFF, ON("QSTASH_REDIS", ""), OFF,                                                     \
-	  "Redis server (7.0 or newer) that keeps the messages, for this process alone, as redis://:password@host:6379/0 (rediss:// with TLS) " \
+	  "Redis server (7.0 or newer) that keeps the messages, as redis://:password@host:6379/0 (rediss:// with TLS) " \
 	  "or unix:///path?db=0; better given by the variable if it has a password; default: a database in the data directory") \
 	X(BOOL, redis_unsafe, "redis-unsafe", OFF, ON("QSTASH_REDIS_UNSAFE", "false"), OFF,                           \
 	  "use a Redis server although its settings may lose accepted messages")                                      \
+	X(TEXT, processes, "processes", OFF, ON("QSTASH_PROCESSES", "1"), OFF,                                        \
+	  "with -redis: compute processes, 1 to 64, or auto: as many as the load needs, up to the number of CPUs")    \
+	X(INT,  busy_percent, "busy-cpu", OFF, ON("QSTASH_BUSY_CPU", "85"), OFF,                                      \
+	  "-processes auto: percent of a CPU; another process is started when they use more on average while work waits") \
+	X(INT,  busy_s, "busy-seconds", OFF, ON("QSTASH_BUSY_SECONDS", "10"), OFF,                                    \
+	  "-processes auto: ... for so long")                                                                         \
+	X(INT,  idle_percent, "idle-cpu", OFF, ON("QSTASH_IDLE_CPU", "30"), OFF,                                      \
+	  "-processes auto: percent of a CPU; a process is retired when each uses less")                              \
+	X(INT,  idle_s, "idle-seconds", OFF, ON("QSTASH_IDLE_SECONDS", "60"), OFF,                                    \
+	  "-processes auto: ... for so long")                                                                         \
+	X(INT,  lease_s, "lease", OFF, ON("QSTASH_LEASE", "15"), OFF,                                                 \
+	  "with -redis: seconds after which others take over what a silent process was at work on; the same for all processes") \
 	X(BOOL, ephemeral, "ephemeral", ON("QSTASH_EPHEMERAL", "false"), OFF, OFF,                                    \
 	  "keep nothing: state lives in a temporary directory that goes at exit")                                     \
 	X(TEXT, ca_file, "ca-file", ON("SSL_CERT_FILE", ""), ON("SSL_CERT_FILE", ""), ON("SSL_CERT_FILE", ""),        \

@@ -13,6 +13,7 @@
 #include "app/llm.h"
 #include "app/retention.h"
 #include "app/stores.h"
+#include "app/supervised.h"
 #include "app/zone.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -27,7 +28,10 @@ enum {
 	START_MS_MAX = 10 * 1000,
 	STOP_MS_MAX = 5 * 1000,
 	LOG_TICK_MS = 60 * 1000,
-	LOG_BACKLOG_BYTES = 4 * 1024 * 1024
+	LOG_BACKLOG_BYTES = 4 * 1024 * 1024,
+	/* So long a retiring process, whose like go on, waits for the next request on a connection. The clients that
+	 * keep idle connections for less, as most do, never lose a request. */
+	PATIENCE_MS = 5 * 1000,
 };
 
 struct server {
@@ -48,7 +52,7 @@ struct server {
 	char *control_path;  /* NULL = there is none */
 	int64_t log_tick_ms; /* mono: when the logs are next to let time pass */
 	int64_t give_up_ms;  /* mono, when stopping: the end, come what may */
-	bool ready, stopping;
+	bool ready, stopping, retiring;
 	int draining; /* parts that have not come to rest yet */
 };
 
@@ -81,11 +85,30 @@ static void poll_logs(void *arg)
 		logs_poll(s->logs);
 }
 
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+	return a_ms < b_ms ? a_ms : b_ms;
+}
+
+static int64_t tell_numbers(struct server *s, int64_t mono_ms)
+{
+	struct engine_stats stats = engine_stats(s->engine);
+
+	return supervised_turn(s->set.supervised,
+			       &(struct supervised_numbers){
+				       .waiting = stats.waiting,
+				       .deliveries = stats.deliveries,
+				       .memory_bytes = stats.memory_bytes,
+			       },
+			       mono_ms);
+}
+
 static int64_t turn(void *arg, int64_t wall_ms, int64_t mono_ms)
 {
 	struct server *s = arg;
 	int64_t next_ms = engine_turn(s->engine, wall_ms, mono_ms);
 
+	next_ms = earlier(next_ms, tell_numbers(s, mono_ms));
 	if (mono_ms >= s->log_tick_ms) {
 		logs_tick(s->logs, wall_ms);
 		s->log_tick_ms = mono_ms + LOG_TICK_MS;
@@ -93,9 +116,9 @@ static int64_t turn(void *arg, int64_t wall_ms, int64_t mono_ms)
 	/* A store that is away for long must not hold up the end: what it was not told is done again. */
 	if (s->stopping && mono_ms >= s->give_up_ms)
 		loop_stop(s->loop);
-	else if (s->stopping && next_ms > s->give_up_ms)
-		next_ms = s->give_up_ms;
-	return next_ms < s->log_tick_ms ? next_ms : s->log_tick_ms;
+	else if (s->stopping)
+		next_ms = earlier(next_ms, s->give_up_ms);
+	return earlier(next_ms, s->log_tick_ms);
 }
 
 static int64_t wall_ms(void *arg)
@@ -154,7 +177,11 @@ static void account_told(void *arg, const struct account *a)
 
 static bool open_logs(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
-	char *path = dirs_join(s->dir, "logs");
+	char name[40];
+	char *path;
+
+	snprintf(name, sizeof(name), s->conf->command == CONF_COMPUTE ? "logs-%d" : "logs", (int)getpid());
+	path = dirs_join(s->dir, name);
 
 	s->logs = logs_open(
 		&(struct logs_settings){
@@ -193,11 +220,12 @@ static void open_engine(struct server *s)
 	s->engine = engine_new(&(struct engine_settings){
 		.store = s->store,
 		.courier = s->courier,
-		.sink = { sink_take, sink_committed, sink_forget, sink_is_forgotten, s->logs },
+		.sink = { s->conf->command == CONF_COMPUTE ? NULL : sink_take, sink_committed, sink_forget, sink_is_forgotten, s->logs },
 		.seed = seed,
 		.wall_ms = wall_ms,
 		.mono_ms = mono_ms,
 		.clock_arg = s->loop,
+		.exact_wall_ms = loop_exact_wall_ms,
 		.secret = secret,
 		.zone = zone_read,
 		.region = str_c(s->conf->region),
@@ -207,6 +235,7 @@ static void open_engine(struct server *s)
 		.memory_max = (size_t)s->conf->memory_mb * 1024 * 1024,
 		.plans = s->set.plans,
 		.plan = s->set.plan,
+		.inhand = supervised_inhand(s->set.supervised),
 		.on_account = account_told,
 		.on_account_arg = s,
 	});
@@ -220,34 +249,45 @@ static void open_engine(struct server *s)
 	});
 }
 
-static struct httpd *listen_on(struct server *s, int64_t port, char ret_error[200])
+/* On what was inherited, or else on a socket of our own. */
+static struct httpd *listen_on(struct server *s, int inherited, int64_t port, char ret_error[200])
 {
-	return httpd_open(s->loop,
-			  &(struct httpd_settings){ .host = s->conf->host, .port = (int)port },
-			  api_ops(), s->api, ret_error);
+	return httpd_open(
+		s->loop,
+		&(struct httpd_settings){
+			.host = s->conf->host,
+			.port = (int)port,
+			.listen_fd = supervised_take_socket(s->set.supervised, inherited),
+		},
+		api_ops(), s->api, ret_error);
 }
 
-/* For the commands on this machine. Its lock says that the directory is ours, so a socket that is there
- * already is a dead server's. */
+/* For the commands on this machine. The lock on the directory says that it is ours, so a socket that is there already is
+ * a dead server's. A compute process has that of its supervisor, or none. */
 static void open_control(struct server *s)
 {
-	char *path = dirs_join(s->dir, DIRS_CONTROL);
+	int fd = supervised_take_socket(s->set.supervised, INHERIT_CONTROL_FD);
+	char *path;
 	char why[200];
 
+	if (s->conf->command == CONF_COMPUTE && fd == 0)
+		return;
+	path = dirs_join(s->dir, DIRS_CONTROL);
 	s->control_api = api_new(&(struct api_settings){
 		.engine = s->engine,
 		.logs = s->logs,
 		.loop = s->loop,
 		.control = true,
 	});
-	s->control_http = httpd_open(s->loop, &(struct httpd_settings){ .unix_path = path },
+	s->control_http = httpd_open(s->loop,
+				     &(struct httpd_settings){ .unix_path = path, .listen_fd = fd },
 				     api_ops(), s->control_api, why);
-	if (s->control_http != NULL) {
+	if (s->control_http == NULL)
+		log_warn("server", "'qstash users' cannot reach this server: %s", why);
+	if (s->control_http != NULL && fd == 0)
 		s->control_path = path;
-		return;
-	}
-	log_warn("server", "'qstash users' cannot reach this server: %s", why);
-	free(path);
+	else
+		free(path);
 }
 
 /* The listeners come last, so that whoever connects finds the users loaded; but a taken port should be told
@@ -256,15 +296,15 @@ static bool open_listeners(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
 	char why[200];
 
-	s->http = listen_on(s, s->conf->port, why);
+	s->http = listen_on(s, INHERIT_PORT_FD, s->conf->port, why);
 	if (s->http == NULL) {
 		snprintf(ret_error, SERVER_ERROR_BYTES, "cannot listen; choose another -port: %s",
 			 why);
 		return false;
 	}
-	if (s->conf->command == CONF_SERVE && s->conf->log_port == 0)
+	if (s->conf->command != CONF_DEV && s->conf->log_port == 0)
 		return true;
-	s->log_http = listen_on(s, s->conf->log_port, why);
+	s->log_http = listen_on(s, INHERIT_LOG_PORT_FD, s->conf->log_port, why);
 	if (s->log_http == NULL)
 		snprintf(ret_error, SERVER_ERROR_BYTES,
 			 "cannot listen; choose another -log-port: %s", why);
@@ -416,20 +456,14 @@ static void drain(struct server *s, struct httpd *h)
 	if (h == NULL)
 		return;
 	s->draining++;
-	httpd_drain(h, 0, part_at_rest, s);
+	httpd_drain(h, s->retiring ? PATIENCE_MS : 0, part_at_rest, s);
 }
 
-/* A second signal does not wait any longer; what is leased is put back at the next start. */
-static void stop(void *arg)
+static void begin_stop(struct server *s)
 {
-	struct server *s = arg;
-
-	if (s->stopping) {
-		loop_stop(s->loop);
-		return;
-	}
 	s->stopping = true;
-	s->give_up_ms = loop_mono_ms(s->loop) + s->conf->grace_s * 1000 + STOP_MS_MAX;
+	s->give_up_ms = loop_mono_ms(s->loop) + s->conf->grace_s * 1000 + STOP_MS_MAX +
+			(s->retiring ? PATIENCE_MS : 0);
 	s->draining = 1;
 	drain(s, s->http);
 	drain(s, s->log_http);
@@ -437,10 +471,48 @@ static void stop(void *arg)
 	engine_stop(s->engine, s->conf->grace_s * 1000, part_at_rest, s);
 }
 
+/* A second signal does not wait any longer; what is leased is put back at the next start, or when the lease ends. */
+static void stop(void *arg)
+{
+	struct server *s = arg;
+
+	if (!s->stopping)
+		begin_stop(s);
+	else if (!s->retiring)
+		loop_stop(s->loop);
+	s->retiring = false;
+}
+
+static void retire(void *arg)
+{
+	struct server *s = arg;
+
+	s->retiring = !s->stopping;
+	if (!s->stopping)
+		begin_stop(s);
+}
+
+static void quarantine(void *arg, struct str user, struct msg_id id)
+{
+	engine_quarantine(((struct server *)arg)->engine, user, id);
+}
+
+/* The terminal's signals come to all, but are for the supervisor to obey. */
+static void leave_it_to_supervisor(void *arg)
+{
+}
+
 void server_run(struct server *s)
 {
+	static const struct supervised_ops ops = { retire, quarantine };
+	bool is_supervised = s->set.supervised != NULL;
+
 	loop_on_signal(s->loop, SIGTERM, stop, s);
-	loop_on_signal(s->loop, SIGINT, stop, s);
+	loop_on_signal(s->loop, SIGINT, is_supervised ? leave_it_to_supervisor : stop, s);
+	if (is_supervised)
+		loop_on_signal(s->loop, SIGHUP, leave_it_to_supervisor, s);
+	supervised_open(s->set.supervised, s->loop, &ops, s);
+	supervised_ready(s->set.supervised);
 	loop_run(s->loop);
 }
 
@@ -467,6 +539,7 @@ void server_close(struct server *s)
 	if (s->courier != NULL)
 		courier_close(s->courier);
 	stores_close(s->stores);
+	supervised_close(s->set.supervised);
 	loop_free(s->loop);
 	retention_free(s->retention);
 	if (s->conf->ephemeral && s->dir != NULL)

@@ -23,7 +23,6 @@ enum { WAIT_STEP_MS = 50 };
 
 struct stores {
 	struct sqlite_db *db; /* NULL: Redis */
-	int lock_fd;          /* Redis: of the data directory; the embedded store locks by itself */
 };
 
 /* ---- the directory --------------------------------------------------------------------------- */
@@ -37,7 +36,7 @@ static bool has_file(const char *dir, const char *name)
 	return has;
 }
 
-static bool make_mark(const char *dir, char ret_error[STORES_ERROR_BYTES])
+bool stores_mark_dir(const char *dir, char ret_error[STORES_ERROR_BYTES])
 {
 	char *path = dirs_join(dir, REDIS_MARK);
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -91,22 +90,22 @@ static struct store *open_embedded(struct stores *s, const struct stores_setting
 /* ---- Redis ----------------------------------------------------------------------------------- */
 
 /* The same lock as the embedded store's, so that the two do not meet in a directory either. */
-static bool lock_dir(struct stores *s, const struct stores_settings *set,
-		     char ret_error[STORES_ERROR_BYTES])
+int stores_take_dir(const char *dir, char ret_error[STORES_ERROR_BYTES])
 {
-	char *path = dirs_join(set->dir, DATABASE);
+	char *path = dirs_join(dir, DATABASE);
+	int fd = lock_take(path, ret_error);
 
-	s->lock_fd = lock_take(path, ret_error);
 	free(path);
-	if (s->lock_fd < 0)
-		return false;
-	if (!has_file(set->dir, DATABASE))
-		return true;
+	if (fd < 0)
+		return -1;
+	if (!has_file(dir, DATABASE))
+		return fd;
 	snprintf(ret_error, STORES_ERROR_BYTES,
 		 "the data directory %.200s has a database of its own, whose messages would not be "
 		 "delivered with -redis: give another directory with -data-dir",
-		 set->dir);
-	return false;
+		 dir);
+	close(fd);
+	return -1;
 }
 
 /* A server that has just started reads its files first, which may take long. */
@@ -118,7 +117,7 @@ static struct store *wait_for_redis(const struct stores_settings *set,
 	const struct redis_settings redis = {
 		.url = set->conf->redis,
 		.threaded = true,
-		.sole = true,
+		.lease_ms = set->conf->lease_s * 1000,
 		.allow_unsafe = set->conf->redis_unsafe,
 		.ret_loading = &loading,
 		.wake = set->wake,
@@ -136,20 +135,6 @@ static struct store *wait_for_redis(const struct stores_settings *set,
 	}
 }
 
-static struct store *open_redis(struct stores *s, const struct stores_settings *set,
-				char ret_error[STORES_ERROR_BYTES])
-{
-	struct store *store;
-
-	if (!lock_dir(s, set, ret_error))
-		return NULL;
-	store = wait_for_redis(set, ret_error);
-	if (store == NULL || make_mark(set->dir, ret_error))
-		return store;
-	store_close(store);
-	return NULL;
-}
-
 /* ---- either ---------------------------------------------------------------------------------- */
 
 struct stores *stores_open(const struct stores_settings *set, struct store **ret_store,
@@ -158,8 +143,7 @@ struct stores *stores_open(const struct stores_settings *set, struct store **ret
 	struct stores *s = xcalloc(1, sizeof(*s));
 	struct store *store;
 
-	s->lock_fd = -1;
-	store = *set->conf->redis != '\0' ? open_redis(s, set, ret_error)
+	store = *set->conf->redis != '\0' ? wait_for_redis(set, ret_error)
 					  : open_embedded(s, set, ret_error);
 	if (store != NULL) {
 		*ret_store = store;
@@ -175,7 +159,5 @@ void stores_close(struct stores *s)
 		return;
 	if (s->db != NULL)
 		sqlite_db_close(s->db);
-	if (s->lock_fd >= 0)
-		close(s->lock_fd);
 	free(s);
 }

@@ -1,6 +1,7 @@
 /* stores.h - the store of a server: the embedded database in its data directory, or a Redis server (-redis).
  *
- * Either way the data directory is locked, for it also has the logs and the control socket. It belongs to one kind of
+ * Either way the data directory is locked, by the server or by its supervisor, for it also has the logs and the control
+ * socket. It belongs to one kind of
  * store for good: the logs remember how far they have read the outbox of the store, and messages that are left in the
  * other store would wait unseen.
  */
@@ -25,7 +26,13 @@ struct stores_settings {
 	void *wake_arg;
 };
 
-/* NULL with one line for the user in ret_error. The handle is closed by store_close, before stores_close. */
+/* Locks the data directory of a server whose messages are in Redis, until the descriptor that it returns is closed. -1
+ * with one line for the user in ret_error. */
+must_use int stores_take_dir(const char *dir, char ret_error[STORES_ERROR_BYTES]);
+/* ... and makes it one of that kind for good. */
+must_use bool stores_mark_dir(const char *dir, char ret_error[STORES_ERROR_BYTES]);
+/* With -redis the directory has been taken already, by the one who has started us.
+ * NULL with one line for the user in ret_error. The handle is closed by store_close, before stores_close. */
 must_use struct stores *stores_open(const struct stores_settings *settings,
 				    struct store **ret_store, char ret_error[STORES_ERROR_BYTES]);
 /* Unlocks the directory. NULL is fine. */

@@ -37,9 +37,8 @@ static bool read_one(struct channel *c, bool *ret_ended)
 	return false;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+void channel_read(struct channel *c)
 {
-	struct channel *c = container_of(poll, struct channel, poll);
 	bool ended = false;
 
 	for (int i = 0; i < MESSAGES_PER_TURN; i++)
@@ -49,6 +48,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		return;
 	uv_poll_stop(&c->poll);
 	c->ops->ended(c->arg);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	channel_read(container_of(poll, struct channel, poll));
 }
 
 struct channel *channel_open(struct loop *loop, int fd, const struct channel_ops *ops, void *arg)

@@ -24,6 +24,8 @@ must_use bool channel_pair(int ret_fd[2]);
 /* Takes over fd. `ops` and `arg` outlive the channel. */
 must_use struct channel *channel_open(struct loop *loop, int fd, const struct channel_ops *ops,
 				      void *arg);
+/* Takes the messages that have come by now, before the loop does. */
+void channel_read(struct channel *c);
 /* False when it was not sent. */
 bool channel_send(struct channel *c, struct str m);
 /* Not from inside `message`. NULL is fine. The loop must run once more (loop_free does). */

@@ -135,12 +135,12 @@ static int listen_on(const struct httpd_settings *set, char ret_error[200])
 	return fd;
 }
 
-static int port_of(int fd)
+int httpd_port_of(int listen_fd)
 {
 	union address a;
 	socklen_t n = sizeof(a);
 
-	check(getsockname(fd, &a.any, &n) == 0);
+	check(getsockname(listen_fd, &a.any, &n) == 0);
 	if (a.any.sa_family == AF_UNIX)
 		return 0;
 	return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
@@ -392,7 +392,7 @@ struct httpd *httpd_open(struct loop *loop, const struct httpd_settings *setting
 	}
 	h->handles = 1;
 	h->listen_fd = fd;
-	h->port = port_of(fd);
+	h->port = httpd_port_of(fd);
 	h->ops = ops;
 	h->arg = arg;
 	loop_on_flush(loop, on_flush, h);

@@ -90,6 +90,7 @@ struct httpd_reply {
 /* Binds and listens on what the settings name (host, port, unix_path), for a server that is opened later, in another
  * process perhaps. -1 with a reason like httpd_open's. */
 must_use int httpd_listen(const struct httpd_settings *settings, char ret_error[200]);
+int httpd_port_of(int listen_fd); /* 0 when it listens on a path */
 /* Binds and listens. On failure returns NULL and puts a one-line reason into ret_error; a port in
  * use is told as "address already in use: HOST:PORT". ops and arg must outlive the server. */
 must_use struct httpd *httpd_open(struct loop *loop, const struct httpd_settings *settings,

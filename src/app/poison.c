@@ -1,4 +1,4 @@
-#include "app/quarantine.h"
+#include "app/poison.h"
 
 #include <string.h>
 
@@ -8,9 +8,9 @@ static bool is_same(const struct inhand *a, const struct inhand *b)
 	       memcmp(a->user, b->user, a->user_n) == 0;
 }
 
-bool quarantine_death(struct quarantine *q, const struct inhand *h)
+bool poison_death(struct poison *q, const struct inhand *h)
 {
-	struct quarantine_entry e = { .message = *h };
+	struct poison_entry e = { .message = *h };
 	size_t at = 0;
 
 	/* The page is another process's, which died in disorder. */
@@ -20,22 +20,22 @@ bool quarantine_death(struct quarantine *q, const struct inhand *h)
 		at++;
 	if (at < q->n)
 		e = q->v[at];
-	else if (q->n < QUARANTINE_MAX)
+	else if (q->n < POISON_MAX)
 		q->n++;
 	else
 		at--;
 	memmove(&q->v[1], &q->v[0], at * sizeof(q->v[0]));
 	e.deaths++;
 	q->v[0] = e;
-	return e.deaths == QUARANTINE_DEATHS;
+	return e.deaths == POISON_DEATHS;
 }
 
-bool quarantine_has(const struct quarantine_entry *e)
+bool poison_has(const struct poison_entry *e)
 {
-	return e->deaths >= QUARANTINE_DEATHS;
+	return e->deaths >= POISON_DEATHS;
 }
 
-void quarantine_format(const struct inhand *h, struct buf *out)
+void poison_format(const struct inhand *h, struct buf *out)
 {
 	buf_add(out, str_n(h->user, h->user_n));
 	buf_byte(out, ' ');
@@ -44,7 +44,7 @@ void quarantine_format(const struct inhand *h, struct buf *out)
 	buf_u64(out, h->nonce);
 }
 
-bool quarantine_parse(struct str line, struct inhand *ret_message)
+bool poison_parse(struct str line, struct inhand *ret_message)
 {
 	struct str user = str_cut(&line, ' '), seq_text = str_cut(&line, ' ');
 	struct msg_id id;
