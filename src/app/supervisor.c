@@ -104,6 +104,10 @@ static void start_worker(struct supervisor *s, struct worker *w)
 	int64_t now_ms = loop_mono_ms(s->loop);
 
 	if (!worker_start(w, s->loop, s->set.program, s->set.socket, now_ms)) {
+		if (!s->has_begun) {
+			s->status = 1;
+			loop_stop(s->loop);
+		}
 		w->backoff_ms = backoff_next_ms(w->backoff_ms, 0);
 		w->start_at_ms = now_ms + w->backoff_ms;
 		return;
