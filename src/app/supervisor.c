@@ -235,7 +235,8 @@ static void take_end(struct worker *w, int status, int signum)
 	enum worker_state state = w->state;
 	bool was_told = state == WORKER_ENDING && (signum == 0 || signum == SIGTERM || signum == SIGKILL);
 
-	if (!was_told)
+	/* The first one has said itself why it cannot begin. */
+	if (!was_told && (s->has_begun || signum != 0))
 		log_end(w, status, signum);
 	if (!was_told && signum != 0)
 		judge_death(s, w);
