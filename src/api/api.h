@@ -15,10 +15,13 @@ struct api;
 struct engine;
 struct logs;
 struct loop;
+struct pool;
 
 struct api_settings {
-	struct engine *engine;
-	struct logs *logs;
+	struct pool *pool; /* who may call, and what serves them */
+	/* The log of the users that an engine serves. */
+	struct logs *(*logs)(void *arg, const struct engine *e);
+	void *logs_arg;
 	struct loop *loop;      /* for the time of day */
 	struct str admin_token; /* of /v2/admin; empty = there is no such thing */
 	/* Whoever gets here is an administrator (a socket that only its owner may open); nothing else is

@@ -16,6 +16,11 @@ int64_t call_now_ms(const struct call *c)
 	return loop_wall_ms(c->api->set.loop);
 }
 
+struct logs *call_logs(const struct call *c)
+{
+	return c->api->set.logs(c->api->set.logs_arg, c->engine);
+}
+
 struct json_out call_json(struct call *c)
 {
 	buf_reset(&c->api->out);
@@ -83,20 +88,24 @@ void call_fail_with(struct call *c, const struct problem *p, struct str headers)
 	call_answer_with(c, p->status, headers);
 }
 
+/* What a status asks the client to do. */
+static struct str status_headers(int status)
+{
+	if (status == 401)
+		return STR("WWW-Authenticate: Bearer\r\n");
+	return status == 503 ? STR("Retry-After: 1\r\n") : STR_NULL;
+}
+
 void call_fail(struct call *c, const struct problem *p)
 {
-	call_fail_with(c, p, STR_NULL);
+	call_fail_with(c, p, status_headers(p->status));
 }
 
 void call_refuse(struct call *c, int status, const char *text)
 {
-	struct str headers = STR_NULL;
-
 	check(status >= 400);
-	if (status == 401)
-		headers = STR("WWW-Authenticate: Bearer\r\n");
 	error_json(c, str_c(text));
-	call_answer_with(c, status, headers);
+	call_answer_with(c, status, status_headers(status));
 }
 
 void call_refuse_method(struct call *c, struct str allow)

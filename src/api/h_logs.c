@@ -28,10 +28,10 @@ static void list(struct call *c, bool both_keys)
 	q->user = c->account->user.id;
 	q->both_keys = both_keys;
 	q->now_ms = call_now_ms(c);
-	q->not_before_pos = engine_outbox_last(c->api->set.engine);
+	q->not_before_pos = engine_outbox_last(c->engine);
 	q->done = answered;
 	q->arg = c;
-	logs_query(c->api->set.logs, q);
+	logs_query(call_logs(c), q);
 }
 
 void h_logs_list(struct call *c)

@@ -73,10 +73,10 @@ static void list(struct call *c, bool grouped)
 		q->filter.count = q->run.count;
 	q->user = c->account->user.id;
 	q->now_ms = call_now_ms(c);
-	q->not_before_pos = engine_outbox_last(c->api->set.engine);
+	q->not_before_pos = engine_outbox_last(c->engine);
 	q->done = answered;
 	q->arg = c;
-	logs_query(c->api->set.logs, q);
+	logs_query(call_logs(c), q);
 }
 
 void h_workflow_logs(struct call *c)

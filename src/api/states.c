@@ -34,7 +34,7 @@ static void ask_store(struct states *s)
 		.arg = s,
 	};
 	arena_init(&s->get.arena);
-	engine_message_get(s->call->api->set.engine, &s->get);
+	engine_message_get(s->call->engine, &s->get);
 }
 
 /* A log that cannot be read knows nothing. */
@@ -61,9 +61,9 @@ void states_find(struct states *s)
 		.ids_n = s->n,
 		.states = s->state,
 		.now_ms = call_now_ms(s->call),
-		.not_before_pos = engine_outbox_last(s->call->api->set.engine),
+		.not_before_pos = engine_outbox_last(s->call->engine),
 		.done = log_answered,
 		.arg = s,
 	};
-	logs_query(s->call->api->set.logs, &s->log);
+	logs_query(call_logs(s->call), &s->log);
 }

@@ -14,10 +14,12 @@ void serve_print_banner(const struct conf *conf, const char *dir, int port, int 
 	printf("QStash server is running at http://%s:%d\n", conf->host, port);
 	if (log_port != 0)
 		printf("Logs at http://%s:%d\n", conf->host, log_port);
-	if (*conf->redis != '\0')
-		printf("Messages are kept by the Redis server (-redis)\n"
-		       "Compute processes: %s (-processes)\n",
-		       conf->processes);
+	if (conf->redis.n == 1)
+		printf("Messages are kept by the Redis server (-redis)\n");
+	else if (conf->redis.n > 1)
+		printf("Messages are kept by %zu Redis servers (-redis)\n", conf->redis.n);
+	if (conf->redis.n > 0)
+		printf("Compute processes: %s (-processes)\n", conf->processes);
 	printf("State in %s\n"
 	       "Private and loopback destinations are %s (-allow-private)\n"
 	       "Admin API %s\n"
@@ -78,7 +80,7 @@ static int run_alone(const struct conf *conf, struct supervised *supervised)
 	arena_init(&arena);
 	if (!plans_load(&arena, conf->plans, &plans, error))
 		fprintf(stderr, "qstash: %s\n", error);
-	else if (conf->command == CONF_SERVE && *conf->redis != '\0')
+	else if (conf->command == CONF_SERVE && conf->redis.n > 0)
 		status = 0; /* the plans are right */
 	else
 		status = run(conf, &plans, supervised);
@@ -102,7 +104,7 @@ int serve_main(int argc, char **argv)
 	}
 	umask(0077); /* the state has everybody's tokens and keys */
 	status = run_alone(&conf, NULL);
-	if (status == 0 && *conf.redis != '\0')
+	if (status == 0 && conf.redis.n > 0)
 		status = supervise(&conf, argv);
 	return status;
 }

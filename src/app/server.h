@@ -1,5 +1,5 @@
-/* server.h - store, log, courier, engine and API wired together in one process: the embedded server, or a compute
- * process of several.
+/* server.h - databases, courier and API wired together in one process: the embedded server, or a compute process of
+ * several.
  */
 #ifndef APP_SERVER_H
 #define APP_SERVER_H

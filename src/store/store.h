@@ -453,8 +453,9 @@ struct store_ops {
 
 struct store {
 	const struct store_ops *ops;
-	struct store_info info; /* as of opening; poll keeps outbox_last and alive_ms up to date */
-	uint64_t ticket_last;   /* private */
+	/* As of opening, or of reaching the database at last; poll keeps outbox_last and alive_ms up to date. */
+	struct store_info info;
+	uint64_t ticket_last; /* private */
 };
 
 /* Puts a request into the present batch; its results are cleared. */
