@@ -16,6 +16,7 @@
 enum {
 	START_MS_MAX = 10 * 1000,
 	LOG_TICK_MS = 60 * 1000,
+	CLAIM_EVERY_MS = 1000, /* where other processes may be at work */
 	LOG_BACKLOG_BYTES = 4 * 1024 * 1024,
 };
 
@@ -152,6 +153,7 @@ static void open_engine(struct shard *s)
 		.llm_key = str_c(set->conf->llm_key),
 		.deliveries_max = (int)set->conf->deliveries,
 		.memory_max = (size_t)set->conf->memory_mb * 1024 * 1024,
+		.claim_every_ms = set->conf->redis.n > 0 ? CLAIM_EVERY_MS : 0,
 		.plans = set->plans,
 		.plan = set->plan,
 		.inhand = set->inhand,

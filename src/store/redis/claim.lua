@@ -240,7 +240,7 @@ function claim(t)
 	local wake = call('ZRANGE', 'q:wake', 0, 0, 'WITHSCORES')
 	local next_ms = math.min(tonumber(wake[2]) or HUGE, holders_ms)
 	local docs_ms, docs_more = docs_due(t)
-	return { spack('<Bd', (more or docs_more) and 1 or 0, math.min(next_ms, docs_ms)), t.out, t.docs }
+	return { spack('<Bdd', (more or docs_more) and 1 or 0, math.min(next_ms, docs_ms), meta.users_version), t.out, t.docs }
 end
 
 end

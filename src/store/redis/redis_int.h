@@ -80,7 +80,7 @@ enum {
 	REDIS_BACKOFF_MAX_MS = 2000,
 };
 
-enum { REDIS_LIBRARY_VERSION = 1 }; /* head.lua's */
+enum { REDIS_LIBRARY_VERSION = 2 }; /* head.lua's */
 extern const char redis_library[];  /* all of it, NUL-terminated; generated */
 
 struct redis_url {

@@ -105,7 +105,7 @@ local moves = {
 	X = {
 		read = function(head)
 			local p = { user = next_arg() }
-			p.max = sunpack('<d', head, 2)
+			p.max, p.version = sunpack('<dd', head, 2)
 			return p
 		end,
 		run = move_purge,
