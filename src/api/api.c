@@ -13,7 +13,7 @@ struct api *api_new(const struct api_settings *settings)
 {
 	struct api *api = xcalloc(1, sizeof(*api));
 
-	check(settings->engine != NULL && settings->logs != NULL && settings->loop != NULL);
+	check(settings->engine != NULL && settings->logs.query != NULL && settings->loop != NULL);
 	api->set = *settings;
 	buf_init(&api->out, API_ANSWER_BYTES_MAX);
 	return api;

@@ -9,16 +9,16 @@
 #define API_API_H
 
 #include "base/compiler.h"
+#include "logs/logs.h"
 #include "net/httpd.h"
 
 struct api;
 struct engine;
-struct logs;
 struct loop;
 
 struct api_settings {
 	struct engine *engine;
-	struct logs *logs;
+	struct logs_port logs; /* who answers for the log */
 	struct loop *loop;      /* for the time of day */
 	struct str admin_token; /* of /v2/admin; empty = there is no such thing */
 	/* Whoever gets here is an administrator (a socket that only its owner may open); nothing else is

@@ -16,6 +16,17 @@ int64_t call_now_ms(const struct call *c)
 	return loop_wall_ms(c->api->set.loop);
 }
 
+void call_ask_log(struct call *c, struct logs_query *q)
+{
+	const struct engine *engine = c->api->set.engine;
+
+	q->user = c->account->user.id;
+	q->now_ms = call_now_ms(c);
+	q->not_before_pos = engine_outbox_last(engine);
+	q->source = engine_database(engine);
+	c->api->set.logs.query(c->api->set.logs.arg, q);
+}
+
 struct json_out call_json(struct call *c)
 {
 	buf_reset(&c->api->out);

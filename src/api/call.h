@@ -43,6 +43,10 @@ struct call {
 struct arena *call_arena(const struct call *c);
 int64_t call_now_ms(const struct call *c);
 
+/* Asks the log about the caller's messages, for an answer that knows what the caller can have seen. Kind, filters and
+ * `done` are filled in already. */
+void call_ask_log(struct call *c, struct logs_query *q);
+
 /* Starts the JSON of an answer; to be finished by call_answer before anything else happens. */
 struct json_out call_json(struct call *c);
 /* Ends the call with the JSON that call_json began. */

@@ -41,6 +41,7 @@ struct server {
 	struct store *store;
 	struct retention *retention;
 	struct logs *logs;
+	struct logs_source *source; /* of what the store tells the logs */
 	struct courier *courier;
 	struct engine *engine;
 	struct api *api, *control_api;
@@ -110,22 +111,22 @@ static int64_t mono_ms(void *arg)
 
 static bool sink_take(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms)
 {
-	return logs_take(arg, events, after, pos, now_ms);
+	return logs_take(((struct server *)arg)->source, events, after, pos, now_ms);
 }
 
 static uint64_t sink_committed(void *arg)
 {
-	return logs_committed(arg);
+	return logs_committed(((struct server *)arg)->source);
 }
 
 static uint64_t sink_forget(void *arg, struct str user)
 {
-	return logs_forget_user(arg, user);
+	return logs_forget_user(((struct server *)arg)->logs, user);
 }
 
 static bool sink_is_forgotten(void *arg, uint64_t number)
 {
-	return logs_is_forgotten(arg, number);
+	return logs_is_forgotten(((struct server *)arg)->logs, number);
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------- */
@@ -169,7 +170,10 @@ static bool open_logs(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 		},
 		ret_error);
 	free(path);
-	return s->logs != NULL;
+	if (s->logs == NULL)
+		return false;
+	s->source = logs_source(s->logs, STR_NULL);
+	return true;
 }
 
 static bool open_courier(struct server *s, char ret_error[SERVER_ERROR_BYTES])
@@ -193,7 +197,7 @@ static void open_engine(struct server *s)
 	s->engine = engine_new(&(struct engine_settings){
 		.store = s->store,
 		.courier = s->courier,
-		.sink = { sink_take, sink_committed, sink_forget, sink_is_forgotten, s->logs },
+		.sink = { sink_take, sink_committed, sink_forget, sink_is_forgotten, s },
 		.seed = seed,
 		.wall_ms = wall_ms,
 		.mono_ms = mono_ms,
@@ -212,7 +216,7 @@ static void open_engine(struct server *s)
 	});
 	s->api = api_new(&(struct api_settings){
 		.engine = s->engine,
-		.logs = s->logs,
+		.logs = logs_port(s->logs),
 		.loop = s->loop,
 		.admin_token = str_c(s->conf->admin_token),
 		.llm_url = str_c(s->llm_url),
@@ -236,7 +240,7 @@ static void open_control(struct server *s)
 
 	s->control_api = api_new(&(struct api_settings){
 		.engine = s->engine,
-		.logs = s->logs,
+		.logs = logs_port(s->logs),
 		.loop = s->loop,
 		.control = true,
 	});

@@ -493,6 +493,8 @@ void engine_schedule_change(struct engine *e, struct schedule_op *op);
 
 /* Outbox position that covers everything answered so far: a log query that waits for it sees it. */
 uint64_t engine_outbox_last(const struct engine *e);
+/* What the database calls itself whose position that is (store.h). */
+struct str engine_database(const struct engine *e);
 
 /* A random number for an id; not secret. */
 uint64_t engine_random(struct engine *e);

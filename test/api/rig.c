@@ -174,12 +174,13 @@ static void secret(void *arg, void *ret_bytes, size_t n)
 
 static bool take_events(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms)
 {
-	return logs_take(((struct rig *)arg)->logs, events, after, pos, now_ms);
+	return logs_take(logs_source(((struct rig *)arg)->logs, STR_NULL), events, after, pos,
+			 now_ms);
 }
 
 static uint64_t committed(void *arg)
 {
-	return logs_committed(((struct rig *)arg)->logs);
+	return logs_committed(logs_source(((struct rig *)arg)->logs, STR_NULL));
 }
 
 static uint64_t forget(void *arg, struct str user)
@@ -294,7 +295,7 @@ struct rig *rig_start(struct rig_settings set)
 	r->usual.burst_per_s = 0;
 	open_engine(r, set.plan != NULL || set.own_plans ? set.plan : &r->usual);
 	r->api = api_new(&(struct api_settings){ .engine = r->engine,
-						 .logs = r->logs,
+						 .logs = logs_port(r->logs),
 						 .loop = r->loop,
 						 .admin_token = str_c(set.admin_token),
 						 .control = set.control,

@@ -8,7 +8,7 @@
 -- Ids, tokens and seqs are strings of 8 bytes, big-endian, for numbers here are doubles. Strings are compared
 -- by Redis or as numbers, never by `<`, which follows the server's locale.
 
-local VERSION = 1 -- of this library; an older one is replaced
+local VERSION = 2 -- of this library; an older one is replaced
 local FORMAT = 1 -- of the data
 
 local QUANTUM = 8 -- messages of one user looked at before the next user's turn
@@ -77,14 +77,15 @@ end
 -- ---- counters --------------------------------------------------------------------------------
 
 local META = { 'format', 'order', 'version', 'messages', 'pos', 'seq_max', 'doc_next', 'dedup_next',
-	'forget_next', 'dead_next', 'days_next', 'holder', 'ended_set', 'ended_n' }
+	'forget_next', 'dead_next', 'days_next', 'holder', 'ended_set', 'ended_n', 'log_bytes', 'log_marked', 'log_max',
+	'log_dropped' }
 
 local function meta_read()
 	local s = call('GET', 'q:meta')
 	local values = s and munpack(s) or { FORMAT, 0, 0, 0, 0, NO_ID, HUGE, 0, 0, 0, 0, 0, 0, 0 }
 	meta, meta_before = {}, s
 	for i = 1, #META do
-		meta[META[i]] = values[i]
+		meta[META[i]] = values[i] or 0
 	end
 end
 

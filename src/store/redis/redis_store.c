@@ -149,7 +149,7 @@ static void op_submit(struct store *s, struct store_req *r)
 static void op_flush(struct store *s, int64_t now_ms)
 {
 	struct redis_handle *h = handle_of(s);
-	bool beat = now_ms - h->beat_ms >= h->lease_ms / BEATS_PER_LEASE || now_ms < h->beat_ms;
+	bool beat = !h->reader && (now_ms - h->beat_ms >= h->lease_ms / BEATS_PER_LEASE || now_ms < h->beat_ms);
 
 	if (h->pending.head == NULL && !beat)
 		return;
@@ -175,6 +175,8 @@ static void op_poll(struct store *s)
 	done = h->finished;
 	h->finished = (struct redis_reqs){ 0 };
 	h->store.info.outbox_last = h->outbox_last;
+	h->store.info.outbox_dropped = h->outbox_dropped;
+	memcpy(h->store.info.database, h->database, sizeof(h->database));
 	pthread_mutex_unlock(&h->mutex);
 	while ((r = redis_store_pop(&done)) != NULL)
 		r->done(r);
@@ -236,7 +238,8 @@ static void op_close(struct store *s)
 			r->done(r);
 		}
 	}
-	leases_end(h);
+	if (!h->reader)
+		leases_end(h);
 	handle_free(h);
 }
 
@@ -286,6 +289,8 @@ static struct redis_handle *handle_new(const struct redis_settings *set, int64_t
 	h->store.ops = &ops;
 	h->threaded = set->threaded;
 	h->allow_unsafe = set->allow_unsafe;
+	h->reader = set->reader;
+	h->outbox_bytes_max = set->outbox_bytes_max;
 	h->lease_ms = set->lease_ms ? set->lease_ms : LEASE_DEFAULT_MS;
 	h->store.info.lease_ms = h->lease_ms;
 	h->wake = set->wake;
@@ -301,12 +306,14 @@ static bool handle_open(struct redis_handle *h, bool sole, int64_t now_ms,
 			char ret_error[REDIS_ERROR_LEN])
 {
 	h->conn = redis_conn_open(h, ret_error);
-	if (h->conn == NULL || !become_holder(h, sole, now_ms, ret_error))
+	if (h->conn == NULL || (!h->reader && !become_holder(h, sole, now_ms, ret_error)))
 		return false;
+	memcpy(h->store.info.database, h->database, sizeof(h->database));
 	h->stats.connections = 1;
 	if (!h->threaded || pthread_create(&h->thread, NULL, thread_main, h) == 0)
 		return true;
-	leases_end(h);
+	if (!h->reader)
+		leases_end(h);
 	snprintf(ret_error, REDIS_ERROR_LEN,
 		 "cannot start the thread of the connection to the Redis server");
 	return false;
