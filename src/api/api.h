@@ -24,6 +24,8 @@ struct api_settings {
 	/* Whoever gets here is an administrator (a socket that only its owner may open); nothing else is
 	 * served then but the health check. */
 	bool control;
+	/* Nothing but reading logs is served, and the health check: a process of logs alone. */
+	bool logs_only;
 	struct str llm_url; /* the engine's; empty = api/llm is refused */
 	bool cors;          /* any web page may call (development) */
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "logs/logslot.h"
 
 enum conf_kind { CONF_INT, CONF_TEXT, CONF_BOOL };
 enum { CONF_COMMANDS_N = CONF_USERS + 1 };
@@ -24,6 +25,12 @@ struct conf_row {
 
 #define ON(env, def) { env, def }
 #define OFF { NULL, NULL }
+
+/* Whose settings a command takes. */
+static enum conf_command like(enum conf_command command)
+{
+	return command == CONF_LOGS ? CONF_SERVE : command;
+}
 
 static const struct conf_row rows[] = {
 #define X(kind, field, flag, dev, serve, users, help) \
@@ -78,7 +85,7 @@ static bool set_value(struct conf *c, const struct conf_row *row, const char *va
 
 static bool set_default(struct conf *c, const struct conf_row *row, char ret_error[256])
 {
-	const struct conf_use *use = &row->use[c->command];
+	const struct conf_use *use = &row->use[like(c->command)];
 	const char *env;
 
 	if (row->kind == CONF_TEXT)
@@ -94,7 +101,7 @@ static bool set_default(struct conf *c, const struct conf_row *row, char ret_err
 static const struct conf_row *find_row(const struct conf *c, struct str name)
 {
 	for (size_t i = 0; i < countof(rows); i++) {
-		if (rows[i].use[c->command].env != NULL && str_eq(str_c(rows[i].flag), name))
+		if (rows[i].use[like(c->command)].env != NULL && str_eq(str_c(rows[i].flag), name))
 			return &rows[i];
 	}
 	return NULL;
@@ -125,6 +132,38 @@ static int take_flag(struct conf *c, int left, char **arg, char ret_error[256])
 		return 0;
 	}
 	return set_value(c, row, arg[1], arg[0], ret_error) ? 2 : 0;
+}
+
+static bool check_log_values(const struct conf *c, char ret_error[256])
+{
+	if (c->log_processes > LOGSLOT_MAX) {
+		snprintf(ret_error, 256, "-log-processes must be at most %d", LOGSLOT_MAX);
+		return false;
+	}
+	if (*c->redis == '\0' && (c->log_processes > 0 || c->command == CONF_LOGS)) {
+		snprintf(ret_error, 256, "log processes read Redis servers: name them with -redis");
+		return false;
+	}
+	if (*c->logs_secret != '\0' && strlen(c->logs_secret) < CONF_ADMIN_TOKEN_MIN) {
+		snprintf(ret_error, 256,
+			 "-logs-secret (QSTASH_LOGS_SECRET) must have at least %d characters",
+			 CONF_ADMIN_TOKEN_MIN);
+		return false;
+	}
+	if (c->command != CONF_LOGS)
+		return true;
+	if (c->log_processes < 1 || c->slot >= c->log_processes || c->log_backlog_mb < 1 ||
+	    c->logs_port > 65535) {
+		snprintf(ret_error, 256,
+			 "-slot must be less than -log-processes, -log-backlog at least 1, "
+			 "-logs-port at most 65535");
+		return false;
+	}
+	if (c->logs_port > 0 && *c->logs_secret == '\0') {
+		snprintf(ret_error, 256, "-logs-port needs a -logs-secret");
+		return false;
+	}
+	return true;
 }
 
 static bool check_server_values(struct conf *c, char ret_error[256])
@@ -182,6 +221,8 @@ bool conf_parse(enum conf_command command, int argc, char **argv, struct conf *r
 	}
 	if (command != CONF_USERS && !check_server_values(&c, ret_error))
 		return false;
+	if (like(command) == CONF_SERVE && !check_log_values(&c, ret_error))
+		return false;
 	*ret_conf = c;
 	return true;
 }
@@ -189,7 +230,7 @@ bool conf_parse(enum conf_command command, int argc, char **argv, struct conf *r
 void conf_print_flags(enum conf_command command)
 {
 	for (size_t i = 0; i < countof(rows); i++) {
-		const struct conf_use *use = &rows[i].use[command];
+		const struct conf_use *use = &rows[i].use[like(command)];
 
 		if (use->env == NULL)
 			continue;

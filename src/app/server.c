@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "app/dirs.h"
 #include "app/llm.h"
+#include "app/loglink.h"
 #include "app/retention.h"
 #include "app/stores.h"
 #include "app/zone.h"
@@ -19,15 +20,12 @@
 #include "courier/curl/curl_courier.h"
 #include "courier/http/http_courier.h"
 #include "engine/engine.h"
-#include "logs/logs.h"
 #include "net/httpd.h"
 #include "net/loop.h"
 
 enum {
 	START_MS_MAX = 10 * 1000,
 	STOP_MS_MAX = 5 * 1000,
-	LOG_TICK_MS = 60 * 1000,
-	LOG_BACKLOG_BYTES = 4 * 1024 * 1024
 };
 
 struct server {
@@ -36,18 +34,16 @@ struct server {
 	char *dir;
 	char *llm_url; /* what api/llm is delivered to; empty = nothing */
 	struct loop *loop;
-	struct loop_bell *store_bell, *logs_bell;
+	struct loop_bell *store_bell;
 	struct stores *stores;
 	struct store *store;
 	struct retention *retention;
-	struct logs *logs;
-	struct logs_source *source; /* of what the store tells the logs */
+	struct loglink *link;
 	struct courier *courier;
 	struct engine *engine;
 	struct api *api, *control_api;
 	struct httpd *http, *log_http, *control_http;
 	char *control_path;  /* NULL = there is none */
-	int64_t log_tick_ms; /* mono: when the logs are next to let time pass */
 	int64_t give_up_ms;  /* mono, when stopping: the end, come what may */
 	bool ready, stopping;
 	int draining; /* parts that have not come to rest yet */
@@ -74,29 +70,18 @@ static void poll_store(void *arg)
 		store_poll(s->store);
 }
 
-static void poll_logs(void *arg)
-{
-	struct server *s = arg;
-
-	if (s->logs != NULL)
-		logs_poll(s->logs);
-}
-
 static int64_t turn(void *arg, int64_t wall_ms, int64_t mono_ms)
 {
 	struct server *s = arg;
 	int64_t next_ms = engine_turn(s->engine, wall_ms, mono_ms);
+	int64_t link_ms = loglink_turn(s->link, wall_ms, mono_ms);
 
-	if (mono_ms >= s->log_tick_ms) {
-		logs_tick(s->logs, wall_ms);
-		s->log_tick_ms = mono_ms + LOG_TICK_MS;
-	}
 	/* A store that is away for long must not hold up the end: what it was not told is done again. */
 	if (s->stopping && mono_ms >= s->give_up_ms)
 		loop_stop(s->loop);
 	else if (s->stopping && next_ms > s->give_up_ms)
 		next_ms = s->give_up_ms;
-	return next_ms < s->log_tick_ms ? next_ms : s->log_tick_ms;
+	return next_ms < link_ms ? next_ms : link_ms;
 }
 
 static int64_t wall_ms(void *arg)
@@ -107,26 +92,6 @@ static int64_t wall_ms(void *arg)
 static int64_t mono_ms(void *arg)
 {
 	return loop_mono_ms(arg);
-}
-
-static bool sink_take(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms)
-{
-	return logs_take(((struct server *)arg)->source, events, after, pos, now_ms);
-}
-
-static uint64_t sink_committed(void *arg)
-{
-	return logs_committed(((struct server *)arg)->source);
-}
-
-static uint64_t sink_forget(void *arg, struct str user)
-{
-	return logs_forget_user(((struct server *)arg)->logs, user);
-}
-
-static bool sink_is_forgotten(void *arg, uint64_t number)
-{
-	return logs_is_forgotten(((struct server *)arg)->logs, number);
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------- */
@@ -155,25 +120,15 @@ static void account_told(void *arg, const struct account *a)
 
 static bool open_logs(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
-	char *path = dirs_join(s->dir, "logs");
-
-	s->logs = logs_open(
-		&(struct logs_settings){
-			.dir = path,
-			.threaded = true,
-			.ephemeral = s->conf->ephemeral,
-			.backlog_bytes_max = LOG_BACKLOG_BYTES,
-			.retention_s = retention_of,
-			.retention_arg = s->retention,
-			.wake = ring,
-			.wake_arg = &s->logs_bell,
+	s->link = loglink_open(
+		&(struct loglink_settings){
+			.conf = s->conf,
+			.dir = s->dir,
+			.loop = s->loop,
+			.retention = s->retention,
 		},
 		ret_error);
-	free(path);
-	if (s->logs == NULL)
-		return false;
-	s->source = logs_source(s->logs, STR_NULL);
-	return true;
+	return s->link != NULL;
 }
 
 static bool open_courier(struct server *s, char ret_error[SERVER_ERROR_BYTES])
@@ -197,7 +152,7 @@ static void open_engine(struct server *s)
 	s->engine = engine_new(&(struct engine_settings){
 		.store = s->store,
 		.courier = s->courier,
-		.sink = { sink_take, sink_committed, sink_forget, sink_is_forgotten, s },
+		.sink = loglink_sink(s->link, s->store),
 		.seed = seed,
 		.wall_ms = wall_ms,
 		.mono_ms = mono_ms,
@@ -216,7 +171,7 @@ static void open_engine(struct server *s)
 	});
 	s->api = api_new(&(struct api_settings){
 		.engine = s->engine,
-		.logs = logs_port(s->logs),
+		.logs = loglink_port(s->link),
 		.loop = s->loop,
 		.admin_token = str_c(s->conf->admin_token),
 		.llm_url = str_c(s->llm_url),
@@ -240,7 +195,7 @@ static void open_control(struct server *s)
 
 	s->control_api = api_new(&(struct api_settings){
 		.engine = s->engine,
-		.logs = logs_port(s->logs),
+		.logs = loglink_port(s->link),
 		.loop = s->loop,
 		.control = true,
 	});
@@ -369,7 +324,6 @@ struct server *server_open(const struct server_settings *settings,
 	s->conf = settings->conf;
 	s->loop = loop_new();
 	s->store_bell = loop_bell_new(s->loop, poll_store, s);
-	s->logs_bell = loop_bell_new(s->loop, poll_logs, s);
 	s->retention = retention_new();
 	s->llm_url = llm_url(s->conf->llm_url, ret_error);
 	if (s->llm_url != NULL)
@@ -454,8 +408,7 @@ void server_close(struct server *s)
 {
 	if (s->store != NULL)
 		store_close(s->store);
-	if (s->logs != NULL)
-		logs_close(s->logs);
+	loglink_close(s->link);
 	engine_free(s->engine);
 	if (s->http != NULL)
 		httpd_close(s->http);
@@ -472,6 +425,7 @@ void server_close(struct server *s)
 		courier_close(s->courier);
 	stores_close(s->stores);
 	loop_free(s->loop);
+	loglink_free(s->link);
 	retention_free(s->retention);
 	if (s->conf->ephemeral && s->dir != NULL)
 		dirs_remove(s->dir);

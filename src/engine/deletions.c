@@ -44,7 +44,7 @@ void deletions_begin(struct engine *e, struct account *a)
 {
 	struct deletion *d = xcalloc(1, sizeof(*d));
 
-	check(a->removed);
+	check(a->removed && !e->set.observes);
 	d->engine = e;
 	d->account = a;
 	list_push(&e->deletions, &d->node);
@@ -112,7 +112,7 @@ static void purged(struct store_req *req)
 	if (!answered(d, req) || d->move.purge.left)
 		return;
 	d->last = engine_outbox_last(e);
-	enter(d, e->set.sink.take != NULL ? DRAIN : REMOVE);
+	enter(d, e->set.sink.forget != NULL ? DRAIN : REMOVE);
 }
 
 /* The read began at the first entry that the outbox has. */

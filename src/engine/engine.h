@@ -31,7 +31,7 @@ struct courier;
 struct hmac_key;
 
 /* Takes log events out of the outbox; logs/ implements it, app/ wires it. Without `take`, events stay in the
- * outbox (simulator). */
+ * outbox: others read it there, and with `forget` they are asked, too, or nobody does (simulator). */
 struct engine_sink {
 	/* Packed events behind outbox position `after` up to `pos`; false = busy, try again later. */
 	bool (*take)(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms);
@@ -49,6 +49,9 @@ struct engine_settings {
 	struct courier *courier;
 	struct engine_sink sink; /* where log events go */
 	uint64_t seed;           /* of ids and the like */
+	/* It loads the users and keeps up with them, but takes no work: for a process that does something else for
+	 * them. Nothing that changes something may be asked of it; there need be no courier. */
+	bool observes;
 	/* The two clocks between turns, Unix ms and mono ms. NULL: they stand still from turn to turn. */
 	int64_t (*wall_ms)(void *arg);
 	int64_t (*mono_ms)(void *arg);
