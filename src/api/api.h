@@ -15,9 +15,10 @@
 struct api;
 struct engine;
 struct loop;
+struct pool;
 
 struct api_settings {
-	struct engine *engine;
+	struct pool *pool; /* who may call, and what serves them */
 	struct logs_port logs; /* who answers for the log */
 	struct loop *loop;      /* for the time of day */
 	struct str admin_token; /* of /v2/admin; empty = there is no such thing */

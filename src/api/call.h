@@ -13,6 +13,7 @@
 #include "base/problem.h"
 #include "core/plan.h"
 #include "engine/engine.h"
+#include "engine/pool.h"
 
 enum {
 	API_SMALL_BYTES_MAX = 1024 * 1024,         /* of a body that is not a message */
@@ -35,6 +36,7 @@ struct call {
 	struct str id[ROUTE_IDS_MAX]; /* from the path, decoded */
 	struct str rest;              /* of the path, raw */
 	struct account *account;      /* NULL on open routes */
+	struct engine *engine;        /* the account's */
 	const struct plan *plan;      /* the account's */
 	size_t body_max;              /* bytes */
 	void *data;                   /* the handler's */

@@ -34,7 +34,7 @@ static void ask_store(struct states *s)
 		.arg = s,
 	};
 	arena_init(&s->get.arena);
-	engine_message_get(s->call->api->set.engine, &s->get);
+	engine_message_get(s->call->engine, &s->get);
 }
 
 /* A log that cannot be read knows nothing. */

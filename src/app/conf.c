@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "logs/logslot.h"
 
-enum conf_kind { CONF_INT, CONF_TEXT, CONF_BOOL };
+enum conf_kind { CONF_INT, CONF_TEXT, CONF_BOOL, CONF_LIST };
 enum { CONF_COMMANDS_N = CONF_USERS + 1 };
 
 /* Of a command; env is NULL when it has no such setting, and empty when no variable gives it. */
@@ -60,6 +60,35 @@ static bool is_bool(const char *s, bool *ret_value)
 	return false;
 }
 
+static bool list_add(struct conf_list *list, struct str value, const char *from,
+		     char ret_error[256])
+{
+	if (list->n == CONF_LIST_MAX) {
+		snprintf(ret_error, 256, "%s: may be given %d times at most", from, CONF_LIST_MAX);
+		return false;
+	}
+	list->v[list->n++] = value;
+	return true;
+}
+
+/* From a flag: the whole value. From a variable: what stands between spaces and commas. */
+static bool list_take(struct conf_list *list, const char *value, bool from_flag, const char *from,
+		      char ret_error[256])
+{
+	if (from_flag && !list->from_flag)
+		*list = (struct conf_list){ .from_flag = true };
+	if (from_flag)
+		return *value == '\0' || list_add(list, str_c(value), from, ret_error);
+	while (*value != '\0') {
+		size_t n = strcspn(value, " ,\t\n");
+
+		if (n > 0 && !list_add(list, str_n(value, n), from, ret_error))
+			return false;
+		value += n + (value[n] != '\0');
+	}
+	return true;
+}
+
 /* `from` names the flag or variable for the error. */
 static bool set_value(struct conf *c, const struct conf_row *row, const char *value,
 		      const char *from, char ret_error[256])
@@ -70,6 +99,8 @@ static bool set_value(struct conf *c, const struct conf_row *row, const char *va
 		*(const char **)field = value;
 		return true;
 	}
+	if (row->kind == CONF_LIST)
+		return list_take(field, value, *from == '-', from, ret_error);
 	if (row->kind == CONF_BOOL) {
 		if (is_bool(value, field))
 			return true;
@@ -140,7 +171,7 @@ static bool check_log_values(const struct conf *c, char ret_error[256])
 		snprintf(ret_error, 256, "-log-processes must be at most %d", LOGSLOT_MAX);
 		return false;
 	}
-	if (*c->redis == '\0' && (c->log_processes > 0 || c->command == CONF_LOGS)) {
+	if (c->redis.n == 0 && (c->log_processes > 0 || c->command == CONF_LOGS)) {
 		snprintf(ret_error, 256, "log processes read Redis servers: name them with -redis");
 		return false;
 	}

@@ -7,10 +7,20 @@
 
 #include "app/conf_tbl.h"
 #include "base/compiler.h"
+#include "base/str.h"
+
+enum { CONF_LIST_MAX = 64 };
+
+struct conf_list {
+	struct str v[CONF_LIST_MAX];
+	size_t n;
+	bool from_flag; /* then what the variable says does not count */
+};
 
 #define CONF_TYPE_INT int64_t
 #define CONF_TYPE_TEXT const char *
 #define CONF_TYPE_BOOL bool
+#define CONF_TYPE_LIST struct conf_list
 
 enum conf_command {
 #define X(name, text) CONF_##name,

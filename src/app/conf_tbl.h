@@ -1,7 +1,7 @@
 /* conf_tbl.h - every setting: its flag, and per command its environment variable and its default; and what it does.
  *
  * The same rows parse the command line, read the environment and print the help. A flag is written with one
- * dash or two, its value after '=' or a space.
+ * dash or two, its value after '=' or a space. A LIST takes a value from each flag, or several from the variable.
  *
  *	X(kind, field, flag, dev, serve, users, help), each command ON(environment, default) or OFF, as conf.c has them
  *
@@ -26,9 +26,10 @@
 	  "address to listen on")                                                                                     \
 	X(TEXT, data_dir, "data-dir", ON("QSTASH_DATA_DIR", ""), ON("QSTASH_DATA_DIR", ""), ON("QSTASH_DATA_DIR", ""), \
 	  "where state is kept (default: $XDG_DATA_HOME/qstash for dev, $XDG_DATA_HOME/qstash-server otherwise)")     \
-	X(TEXT, redis, "redis", OFF, ON("QSTASH_REDIS", ""), OFF,                                                     \
-	  "Redis server (7.0 or newer) that keeps the messages, for this process alone, as redis://:password@host:6379/0 (rediss:// with TLS) " \
-	  "or unix:///path?db=0; better given by the variable if it has a password; default: a database in the data directory") \
+	X(LIST, redis, "redis", OFF, ON("QSTASH_REDIS", ""), OFF,                                                     \
+	  "Redis server (7.0 or newer) that keeps the messages, as redis://:password@host:6379/0 (rediss:// with TLS) or unix:///path?db=0; " \
+	  "may be given several times (the variable: several, separated by spaces or commas), the first one is the home database; " \
+	  "better given by the variable if it has a password; default: a database in the data directory")             \
 	X(BOOL, redis_unsafe, "redis-unsafe", OFF, ON("QSTASH_REDIS_UNSAFE", "false"), OFF,                           \
 	  "use a Redis server although its settings may lose accepted messages")                                      \
 	X(INT,  log_processes, "log-processes", OFF, ON("QSTASH_LOG_PROCESSES", "0"), OFF,                            \

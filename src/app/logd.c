@@ -78,20 +78,22 @@ static void account_told(void *arg, const struct account *a)
 	retention_set(d->retention, a->user.id, a->plan->log_retention_s);
 }
 
-static void set_ready(void *arg)
+/* Retention and tokens are known from then on; nobody waits for it. */
+static void users_loaded(void *arg)
 {
-	((struct logd_base *)arg)->ready = true;
+	const struct logd_base *b = arg;
+
+	log_info("logs", "knows the users of database %s", b->store->info.database);
 }
 
-static bool open_base(struct logd *d, const char *url, const struct plans *plans,
-		      char ret_error[LOGD_ERROR_BYTES])
+static struct store *open_store(struct logd *d, const char *url, char ret_error[LOGD_ERROR_BYTES])
 {
-	struct logd_base *b = &d->base[d->bases];
-
-	b->store = redis_store_open(
+	bool away = false;
+	struct store *store = redis_store_open(
 		&(struct redis_settings){
 			.url = url,
 			.threaded = true,
+			.ret_away = &away,
 			.allow_unsafe = d->conf->redis_unsafe,
 			.reader = true,
 			.outbox_bytes_max = (size_t)d->conf->log_backlog_mb * 1024 * 1024,
@@ -99,6 +101,20 @@ static bool open_base(struct logd *d, const char *url, const struct plans *plans
 			.wake_arg = d->store_bell,
 		},
 		loop_wall_ms(d->loop), ret_error);
+
+	if (store != NULL && away)
+		log_warn("logs", "%s; it will be read when it comes", ret_error);
+	return store;
+}
+
+static bool open_base(struct logd *d, struct str url, const struct plans *plans,
+		      char ret_error[LOGD_ERROR_BYTES])
+{
+	struct logd_base *b = &d->base[d->bases];
+	char *text = str_dup(url);
+
+	b->store = open_store(d, text, ret_error);
+	free(text);
 	if (b->store == NULL)
 		return false;
 	d->bases++;
@@ -113,19 +129,24 @@ static bool open_base(struct logd *d, const char *url, const struct plans *plans
 		.on_account = account_told,
 		.on_account_arg = d,
 	});
+	pool_add(d->pool, b->engine);
 	b->pump = logpump_new(&(struct logpump_settings){
 		.store = b->store,
 		.logs = d->logs,
 		.slot = (unsigned)d->conf->slot,
 		.slots = (unsigned)d->conf->log_processes,
 	});
-	engine_start(b->engine, set_ready, b);
+	engine_start(b->engine, users_loaded, b);
 	return true;
 }
 
 static bool open_bases(struct logd *d, const struct plans *plans, char ret_error[LOGD_ERROR_BYTES])
 {
-	return open_base(d, d->conf->redis, plans, ret_error);
+	for (size_t i = 0; i < d->conf->redis.n; i++) {
+		if (!open_base(d, d->conf->redis.v[i], plans, ret_error))
+			return false;
+	}
+	return true;
 }
 
 static void close_bases(struct logd *d)
@@ -249,6 +270,7 @@ static void logd_close(struct logd *d)
 	logd_serve_close(d);
 	free_bases(d);
 	loop_free(d->loop);
+	pool_free(d->pool);
 	retention_free(d->retention);
 	if (d->lock_fd >= 0)
 		close(d->lock_fd);
@@ -268,6 +290,7 @@ static struct logd *logd_new(const struct conf *conf)
 	d->logs_bell = loop_bell_new(d->loop, poll_logs, d);
 	d->client_bell = loop_bell_new(d->loop, poll_client, d);
 	d->retention = retention_new();
+	d->pool = pool_new();
 	return d;
 }
 

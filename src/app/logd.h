@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "core/plan.h"
 #include "engine/engine.h"
+#include "engine/pool.h"
 #include "logs/logclient.h"
 #include "logs/logpump.h"
 #include "logs/logserver.h"
@@ -29,14 +30,13 @@ int logd_main(int argc, char **argv);
 
 /* ---- what its two files share ----------------------------------------------------------------------- */
 
-enum { LOGD_ERROR_BYTES = 1024, LOGD_BASES_MAX = 64 };
+enum { LOGD_ERROR_BYTES = 1024, LOGD_BASES_MAX = POOL_ENGINES_MAX };
 
 /* A database: its events, and its users for retention and tokens. */
 struct logd_base {
 	struct store *store; /* a reader; both of the others use it */
 	struct engine *engine;
 	struct logpump *pump;
-	bool ready; /* its users are loaded */
 };
 
 struct logd {
@@ -49,6 +49,7 @@ struct logd {
 	struct logs *logs;
 	struct logd_base base[LOGD_BASES_MAX];
 	size_t bases;
+	struct pool *pool; /* of their engines */
 	struct logserver *server;
 	struct list forgetting; /* struct logd_forget, in logd_serve.c */
 	uint64_t forgets, forgotten;

@@ -154,7 +154,7 @@ static bool open_log_port(struct logd *d, char ret_error[LOGD_ERROR_BYTES])
 	if (d->client == NULL)
 		return false;
 	d->api = api_new(&(struct api_settings){
-		.engine = d->base[0].engine,
+		.pool = d->pool,
 		.logs = { ask, d },
 		.loop = d->loop,
 		.logs_only = true,

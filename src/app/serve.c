@@ -12,8 +12,10 @@ static void print_banner(const struct server *s, const struct conf *conf)
 	printf("QStash server is running at http://%s:%d\n", conf->host, server_port(s));
 	if (server_log_port(s) != 0)
 		printf("Logs at http://%s:%d\n", conf->host, server_log_port(s));
-	if (*conf->redis != '\0')
+	if (conf->redis.n == 1)
 		printf("Messages are kept by the Redis server (-redis)\n");
+	else if (conf->redis.n > 1)
+		printf("Messages are kept by %zu Redis servers (-redis)\n", conf->redis.n);
 	printf("State in %s\n"
 	       "Private and loopback destinations are %s (-allow-private)\n"
 	       "Admin API %s\n"

@@ -4,29 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api/api.h"
 #include "app/dirs.h"
 #include "app/llm.h"
-#include "app/loglink.h"
 #include "app/retention.h"
-#include "app/stores.h"
-#include "app/zone.h"
+#include "app/shards.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "courier/curl/curl_courier.h"
 #include "courier/http/http_courier.h"
-#include "engine/engine.h"
+#include "engine/pool.h"
 #include "net/httpd.h"
 #include "net/loop.h"
 
-enum {
-	START_MS_MAX = 10 * 1000,
-	STOP_MS_MAX = 5 * 1000,
-};
+enum { STOP_MS_MAX = 5 * 1000 };
 
 struct server {
 	struct server_settings set;
@@ -34,102 +27,32 @@ struct server {
 	char *dir;
 	char *llm_url; /* what api/llm is delivered to; empty = nothing */
 	struct loop *loop;
-	struct loop_bell *store_bell;
-	struct stores *stores;
-	struct store *store;
+	struct shards *shards;
+	struct pool *pool; /* of the shards */
 	struct retention *retention;
-	struct loglink *link;
 	struct courier *courier;
-	struct engine *engine;
 	struct api *api, *control_api;
 	struct httpd *http, *log_http, *control_http;
-	char *control_path;  /* NULL = there is none */
-	int64_t give_up_ms;  /* mono, when stopping: the end, come what may */
-	bool ready, stopping;
+	char *control_path; /* NULL = there is none */
+	int64_t give_up_ms; /* mono, when stopping: the end, come what may */
+	bool stopping;
 	int draining; /* parts that have not come to rest yet */
 };
-
-static void secret(void *arg, void *ret_bytes, size_t n)
-{
-	check(n <= 256);
-	check(getrandom(ret_bytes, n, 0) == (ssize_t)n);
-}
-
-static void ring(void *arg)
-{
-	struct loop_bell **bell = arg;
-
-	loop_bell_ring(*bell);
-}
-
-static void poll_store(void *arg)
-{
-	struct server *s = arg;
-
-	if (s->store != NULL)
-		store_poll(s->store);
-}
 
 static int64_t turn(void *arg, int64_t wall_ms, int64_t mono_ms)
 {
 	struct server *s = arg;
-	int64_t next_ms = engine_turn(s->engine, wall_ms, mono_ms);
-	int64_t link_ms = loglink_turn(s->link, wall_ms, mono_ms);
+	int64_t next_ms = shards_turn(s->shards, wall_ms, mono_ms);
 
 	/* A store that is away for long must not hold up the end: what it was not told is done again. */
 	if (s->stopping && mono_ms >= s->give_up_ms)
 		loop_stop(s->loop);
 	else if (s->stopping && next_ms > s->give_up_ms)
 		next_ms = s->give_up_ms;
-	return next_ms < link_ms ? next_ms : link_ms;
-}
-
-static int64_t wall_ms(void *arg)
-{
-	return loop_wall_ms(arg);
-}
-
-static int64_t mono_ms(void *arg)
-{
-	return loop_mono_ms(arg);
+	return next_ms;
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------- */
-
-static bool open_store(struct server *s, char ret_error[SERVER_ERROR_BYTES])
-{
-	const struct stores_settings set = {
-		.conf = s->conf,
-		.dir = s->dir,
-		.loop = s->loop,
-		.wait_ms = START_MS_MAX,
-		.wake = ring,
-		.wake_arg = &s->store_bell,
-	};
-
-	s->stores = stores_open(&set, &s->store, ret_error);
-	return s->stores != NULL;
-}
-
-static void account_told(void *arg, const struct account *a)
-{
-	struct server *s = arg;
-
-	retention_set(s->retention, a->user.id, a->plan->log_retention_s);
-}
-
-static bool open_logs(struct server *s, char ret_error[SERVER_ERROR_BYTES])
-{
-	s->link = loglink_open(
-		&(struct loglink_settings){
-			.conf = s->conf,
-			.dir = s->dir,
-			.loop = s->loop,
-			.retention = s->retention,
-		},
-		ret_error);
-	return s->link != NULL;
-}
 
 static bool open_courier(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
@@ -144,34 +67,31 @@ static bool open_courier(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 	return s->courier != NULL;
 }
 
-static void open_engine(struct server *s)
+static bool open_shards(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
-	uint64_t seed;
+	s->shards = shards_open(
+		&(struct shards_settings){
+			.conf = s->conf,
+			.dir = s->dir,
+			.loop = s->loop,
+			.courier = s->courier,
+			.retention = s->retention,
+			.plans = s->set.plans,
+			.plan = s->set.plan,
+			.llm_url = s->llm_url,
+		},
+		ret_error);
+	if (s->shards == NULL)
+		return false;
+	s->pool = shards_pool(s->shards);
+	return true;
+}
 
-	secret(NULL, &seed, sizeof(seed));
-	s->engine = engine_new(&(struct engine_settings){
-		.store = s->store,
-		.courier = s->courier,
-		.sink = loglink_sink(s->link, s->store),
-		.seed = seed,
-		.wall_ms = wall_ms,
-		.mono_ms = mono_ms,
-		.clock_arg = s->loop,
-		.secret = secret,
-		.zone = zone_read,
-		.region = str_c(s->conf->region),
-		.llm_url = str_c(s->llm_url),
-		.llm_key = str_c(s->conf->llm_key),
-		.deliveries_max = (int)s->conf->deliveries,
-		.memory_max = (size_t)s->conf->memory_mb * 1024 * 1024,
-		.plans = s->set.plans,
-		.plan = s->set.plan,
-		.on_account = account_told,
-		.on_account_arg = s,
-	});
+static void open_api(struct server *s)
+{
 	s->api = api_new(&(struct api_settings){
-		.engine = s->engine,
-		.logs = loglink_port(s->link),
+		.pool = s->pool,
+		.logs = shards_logs(s->shards),
 		.loop = s->loop,
 		.admin_token = str_c(s->conf->admin_token),
 		.llm_url = str_c(s->llm_url),
@@ -194,8 +114,8 @@ static void open_control(struct server *s)
 	char why[200];
 
 	s->control_api = api_new(&(struct api_settings){
-		.engine = s->engine,
-		.logs = loglink_port(s->link),
+		.pool = s->pool,
+		.logs = shards_logs(s->shards),
 		.loop = s->loop,
 		.control = true,
 	});
@@ -232,27 +152,9 @@ static bool open_listeners(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 
 /* ---- starting --------------------------------------------------------------------------------------- */
 
-static void set_flag(void *arg)
-{
-	*(bool *)arg = true;
-}
-
 static void account_ensured(struct account_op *op)
 {
-	set_flag(op->arg);
-}
-
-/* Turns the engine by hand until *flag: the loop does not run yet, so no request comes in between. */
-static bool turn_until(struct server *s, const bool *flag)
-{
-	int64_t give_up_ms = loop_mono_ms(s->loop) + START_MS_MAX;
-
-	while (!*flag && loop_mono_ms(s->loop) < give_up_ms) {
-		engine_turn(s->engine, loop_wall_ms(s->loop), loop_mono_ms(s->loop));
-		store_poll(s->store);
-		nanosleep(&(struct timespec){ .tv_nsec = 200 * 1000 }, NULL);
-	}
-	return *flag;
+	*(bool *)op->arg = true;
 }
 
 static bool ensure_user(struct server *s, const struct user *u, char ret_error[SERVER_ERROR_BYTES])
@@ -260,8 +162,8 @@ static bool ensure_user(struct server *s, const struct user *u, char ret_error[S
 	bool done = false;
 	struct account_op op = { .done = account_ensured, .arg = &done };
 
-	engine_account_ensure(s->engine, u, &op);
-	if (!turn_until(s, &done) || op.problem.status != 0) {
+	engine_account_ensure(pool_engine(s->pool, 0), u, &op);
+	if (!shards_turn_until(s->shards, &done) || op.problem.status != 0) {
 		snprintf(ret_error, SERVER_ERROR_BYTES, "cannot store user %.60s: %.150s", u->id.p,
 			 op.problem.text);
 		return false;
@@ -274,7 +176,7 @@ static bool has_public_user(struct server *s, char ret_error[SERVER_ERROR_BYTES]
 {
 	for (size_t i = 0; i < s->set.forbidden; i++) {
 		const struct user *u = &s->set.forbid[i];
-		const struct account *a = engine_account(s->engine, u->id);
+		const struct account *a = pool_account(s->pool, u->id);
 
 		if (a == NULL || (!str_eq(a->user.token, u->token) &&
 				  !str_eq(a->user.key_current, u->key_current) &&
@@ -296,18 +198,8 @@ static bool has_public_user(struct server *s, char ret_error[SERVER_ERROR_BYTES]
 
 static bool start(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
-	const struct problem *p = engine_problem(s->engine);
-
-	engine_start(s->engine, set_flag, &s->ready);
-	if (!turn_until(s, &s->ready)) {
-		snprintf(ret_error, SERVER_ERROR_BYTES, "the store did not answer within %d s",
-			 START_MS_MAX / 1000);
+	if (!shards_start(s->shards, ret_error))
 		return false;
-	}
-	if (p->status != 0) {
-		snprintf(ret_error, SERVER_ERROR_BYTES, "%s; -plans gives them", p->text);
-		return false;
-	}
 	for (size_t i = 0; i < s->set.users; i++) {
 		if (!ensure_user(s, &s->set.user[i], ret_error))
 			return false;
@@ -323,17 +215,15 @@ struct server *server_open(const struct server_settings *settings,
 	s->set = *settings;
 	s->conf = settings->conf;
 	s->loop = loop_new();
-	s->store_bell = loop_bell_new(s->loop, poll_store, s);
 	s->retention = retention_new();
 	s->llm_url = llm_url(s->conf->llm_url, ret_error);
 	if (s->llm_url != NULL)
 		s->dir = dirs_data(s->conf, ret_error);
-	if (s->dir == NULL || !open_store(s, ret_error) || !open_logs(s, ret_error) ||
-	    !open_courier(s, ret_error)) {
+	if (s->dir == NULL || !open_courier(s, ret_error) || !open_shards(s, ret_error)) {
 		server_close(s);
 		return NULL;
 	}
-	open_engine(s);
+	open_api(s);
 	if (!start(s, ret_error) || !open_listeners(s, ret_error)) {
 		server_close(s);
 		return NULL;
@@ -388,11 +278,10 @@ static void stop(void *arg)
 	}
 	s->stopping = true;
 	s->give_up_ms = loop_mono_ms(s->loop) + s->conf->grace_s * 1000 + STOP_MS_MAX;
-	s->draining = 1;
+	s->draining = shards_stop(s->shards, s->conf->grace_s * 1000, part_at_rest, s);
 	drain(s, s->http);
 	drain(s, s->log_http);
 	drain(s, s->control_http);
-	engine_stop(s->engine, s->conf->grace_s * 1000, part_at_rest, s);
 }
 
 void server_run(struct server *s)
@@ -402,14 +291,12 @@ void server_run(struct server *s)
 	loop_run(s->loop);
 }
 
-/* Also of a server that was opened in part. Store and logs first: they answer what they still hold, and
- * those answers go through the engine to the listeners. */
+/* Also of a server that was opened in part. Stores and logs first: they answer what they still hold, and
+ * those answers go through the engines to the listeners. */
 void server_close(struct server *s)
 {
-	if (s->store != NULL)
-		store_close(s->store);
-	loglink_close(s->link);
-	engine_free(s->engine);
+	if (s->shards != NULL)
+		shards_close(s->shards);
 	if (s->http != NULL)
 		httpd_close(s->http);
 	if (s->log_http != NULL)
@@ -423,9 +310,8 @@ void server_close(struct server *s)
 	api_free(s->control_api);
 	if (s->courier != NULL)
 		courier_close(s->courier);
-	stores_close(s->stores);
-	loop_free(s->loop);
-	loglink_free(s->link);
+	loop_free(s->loop); /* which may still ring for the shards */
+	shards_free(s->shards);
 	retention_free(s->retention);
 	if (s->conf->ephemeral && s->dir != NULL)
 		dirs_remove(s->dir);

@@ -1,4 +1,4 @@
-/* server.h - the embedded shape: store, log, courier, engine and API wired together in one process.
+/* server.h - databases, courier and API wired together in one process.
  */
 #ifndef APP_SERVER_H
 #define APP_SERVER_H

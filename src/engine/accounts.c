@@ -74,6 +74,7 @@ struct account *accounts_take_over(struct engine *e, struct str id, struct str v
 		hmac_key_free(a->key);
 	} else {
 		a = xcalloc(1, sizeof(*a));
+		a->engine = e;
 		a->id = str_dup(u.id);
 	}
 	a->record = record;
@@ -124,6 +125,9 @@ static void scan_done(struct store_req *req)
 		return;
 	}
 	e->started = true;
+	/* What the store knew when it was opened, or when it was reached at last. */
+	if (e->last_seq < e->set.store->info.seq_max)
+		e->last_seq = e->set.store->info.seq_max + rng_below(&e->rng, SEQ_SPREAD);
 	e->ready(e->ready_arg);
 }
 

@@ -95,8 +95,9 @@ void engine_stop(struct engine *e, int64_t grace_ms, void (*done)(void *arg), vo
 /* A user as the process knows it; lives as long as the engine, also when the user is gone: what is under way points
  * to it. */
 struct account {
-	struct user user; /* strings in `record`, but for the id */
-	char *id;         /* of `user`; stays where it is, for requests under way point to it */
+	struct engine *engine; /* which serves it */
+	struct user user;      /* strings in `record`, but for the id */
+	char *id; /* of `user`; stays where it is, for requests under way point to it */
 	const struct plan *plan; /* its own, or what overrides it */
 	struct hmac_key *key;    /* of user.key_current */
 	int64_t version;         /* of the stored document */
@@ -151,22 +152,6 @@ void engine_user_read_only_token(struct engine *e, bool none, struct account_op 
  * messages, schedules, queues, log and all else go, in small bites; until that is through the account can be found,
  * with `removed` set. A deletion that is under way is no problem. */
 void engine_user_delete(struct engine *e, struct account_op *op);
-
-struct users_list {
-	struct str after; /* ids behind this one; empty = from the start */
-	size_t max;       /* at most 1,000 */
-	/* Called for each in the order of ids; the user does not outlive the call. */
-	void (*each)(struct users_list *op, const struct user *u);
-	bool more; /* result: there are more behind the last one */
-	struct problem problem;
-	void (*done)(struct users_list *op);
-	void *arg;
-	/* private */
-	struct engine *engine;
-	struct scan scan;
-};
-
-void engine_users_list(struct engine *e, struct users_list *op);
 
 /* ---- publishing ------------------------------------------------------------------------------------- */
 

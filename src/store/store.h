@@ -464,8 +464,9 @@ struct store_ops {
 
 struct store {
 	const struct store_ops *ops;
-	struct store_info info; /* as of opening; database and outbox_* are kept up to date by poll */
-	uint64_t ticket_last;   /* private */
+	/* As of opening, or of reaching the database at last; database and outbox_* are kept up to date by poll. */
+	struct store_info info;
+	uint64_t ticket_last; /* private */
 };
 
 /* Puts a request into the present batch; its results are cleared. */

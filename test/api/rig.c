@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "courier/courier.h"
 #include "engine/engine.h"
+#include "engine/pool.h"
 #include "logs/logs.h"
 #include "net/httpd.h"
 #include "net/loop.h"
@@ -31,6 +32,7 @@ struct rig {
 	struct store *store;
 	struct logs *logs;
 	struct engine *engine;
+	struct pool *pool;
 	struct api *api;
 	struct httpd *httpd;
 	struct courier courier;
@@ -145,6 +147,7 @@ static void close_all(struct rig *r)
 	store_close(r->store);
 	sqlite_db_close(r->db);
 	api_free(r->api);
+	pool_free(r->pool);
 	loop_forget(r->loop, r);
 	loop_stop(r->loop);
 }
@@ -294,7 +297,9 @@ struct rig *rig_start(struct rig_settings set)
 	r->usual = *plan_find(STR("payg"));
 	r->usual.burst_per_s = 0;
 	open_engine(r, set.plan != NULL || set.own_plans ? set.plan : &r->usual);
-	r->api = api_new(&(struct api_settings){ .engine = r->engine,
+	r->pool = pool_new();
+	pool_add(r->pool, r->engine);
+	r->api = api_new(&(struct api_settings){ .pool = r->pool,
 						 .logs = logs_port(r->logs),
 						 .loop = r->loop,
 						 .admin_token = str_c(set.admin_token),

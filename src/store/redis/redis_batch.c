@@ -48,6 +48,22 @@ static void disconnect(struct redis_handle *h)
 	h->conn = NULL;
 }
 
+static void set_away(struct redis_handle *h, bool away)
+{
+	pthread_mutex_lock(&h->mutex);
+	h->away = away;
+	h->stats.connections += !away;
+	pthread_mutex_unlock(&h->mutex);
+}
+
+static void try_later(struct redis_handle *h, int64_t now_ms)
+{
+	h->backoff_ms = h->backoff_ms ? 2 * h->backoff_ms : REDIS_BACKOFF_MIN_MS;
+	if (h->backoff_ms > REDIS_BACKOFF_MAX_MS)
+		h->backoff_ms = REDIS_BACKOFF_MAX_MS;
+	h->retry_at_ms = now_ms + h->backoff_ms;
+}
+
 static bool connect_again(struct pipeline *p)
 {
 	struct redis_handle *h = p->h;
@@ -59,19 +75,16 @@ static bool connect_again(struct pipeline *p)
 	if (p->now_ms < h->retry_at_ms && p->now_ms > h->retry_at_ms - REDIS_BACKOFF_MAX_MS)
 		return false;
 	h->conn = redis_conn_open(h, error);
-	if (h->conn == NULL) {
+	if (h->conn == NULL || !redis_store_become_holder(h, p->now_ms, error)) {
 		complain(p, error);
-		h->backoff_ms = h->backoff_ms ? 2 * h->backoff_ms : REDIS_BACKOFF_MIN_MS;
-		if (h->backoff_ms > REDIS_BACKOFF_MAX_MS)
-			h->backoff_ms = REDIS_BACKOFF_MAX_MS;
-		h->retry_at_ms = p->now_ms + h->backoff_ms;
+		disconnect(h);
+		try_later(h, p->now_ms);
+		set_away(h, true);
 		return false;
 	}
 	h->backoff_ms = 0;
 	h->retry_at_ms = 0;
-	pthread_mutex_lock(&h->mutex);
-	h->stats.connections++;
-	pthread_mutex_unlock(&h->mutex);
+	set_away(h, false);
 	return true;
 }
 

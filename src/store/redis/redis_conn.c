@@ -332,6 +332,7 @@ redisContext *redis_conn_open(struct redis_handle *h, char ret_error[REDIS_ERROR
 	redisContext *c = reach(&h->url, ret_error);
 
 	h->loading = false;
+	h->reached = c != NULL;
 	if (c == NULL)
 		return NULL;
 	if (redisSetTimeout(c, timeval_of(REDIS_ANSWER_MS)) == REDIS_OK &&

@@ -104,9 +104,12 @@ struct redis_handle {
 	bool reader; /* no holder of leases: it tails and scans */
 	size_t outbox_bytes_max;
 	bool loading; /* at the last attempt to connect the server was reading its files */
+	bool reached; /* ... it was there */
 	int64_t lease_ms;
 	void (*wake)(void *arg);
 	void *wake_arg;
+	bool sole;
+	bool is_holder; /* of the thread that runs batches, like the next */
 	char holder[REDIS_HOLDER_BYTES];
 	struct redis_url url;
 
@@ -128,6 +131,9 @@ struct redis_handle {
 	bool beat;                  /* a turn is due although there may be no requests */
 	int64_t queued_now_ms;      /* latest flush */
 	pthread_t thread;
+	bool away;     /* the last attempt to connect failed */
+	bool has_info; /* `info` is for the loop to take */
+	struct store_info info;
 	bool stop; /* the thread ends when nothing is queued */
 	bool drop; /* ... at once */
 	uint64_t outbox_last, outbox_dropped;
@@ -137,6 +143,10 @@ struct redis_handle {
 
 void redis_store_append(struct redis_reqs *q, struct store_req *r);
 struct store_req *redis_store_pop(struct redis_reqs *q); /* NULL when empty */
+
+/* Registers the handle at the server, if it is not yet. False with the reason. */
+must_use bool redis_store_become_holder(struct redis_handle *h, int64_t now_ms,
+					char ret_error[REDIS_ERROR_LEN]);
 
 /* redis_url.c. False with the reason, which quotes no password. */
 must_use bool redis_url_parse(struct str text, struct redis_url *ret_url,
