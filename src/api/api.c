@@ -6,6 +6,7 @@
 #include "api/burst.h"
 #include "api/call.h"
 #include "api/cors.h"
+#include "api/handlers.h"
 #include "api/routes.h"
 #include "base/check.h"
 
@@ -13,7 +14,7 @@ struct api *api_new(const struct api_settings *settings)
 {
 	struct api *api = xcalloc(1, sizeof(*api));
 
-	check(settings->pool != NULL && settings->logs != NULL && settings->loop != NULL);
+	check(settings->pool != NULL && settings->logs.query != NULL && settings->loop != NULL);
 	api->set = *settings;
 	buf_init(&api->out, API_ANSWER_BYTES_MAX);
 	return api;
@@ -36,6 +37,8 @@ static bool is_under_admin(struct str path)
 
 static bool is_served(const struct call *c)
 {
+	if (c->api->set.logs_only)
+		return c->route->scope == ROUTE_LOG || c->route->run == h_health;
 	return !c->api->set.control || c->route->scope == ROUTE_ADMIN ||
 	       c->route->scope == ROUTE_OPEN;
 }
@@ -111,7 +114,8 @@ static bool admit(struct call *c)
 		refuse_token(c);
 		return false;
 	}
-	if (kind == TOKEN_READ_ONLY && c->route->scope != ROUTE_READ) {
+	if (kind == TOKEN_READ_ONLY && c->route->scope != ROUTE_READ &&
+	    c->route->scope != ROUTE_LOG) {
 		call_refuse(c, 403, "this needs the full token; the read-only one may only read");
 		return false;
 	}

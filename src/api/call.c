@@ -16,9 +16,13 @@ int64_t call_now_ms(const struct call *c)
 	return loop_wall_ms(c->api->set.loop);
 }
 
-struct logs *call_logs(const struct call *c)
+void call_ask_log(struct call *c, struct logs_query *q)
 {
-	return c->api->set.logs(c->api->set.logs_arg, c->engine);
+	q->user = c->account->user.id;
+	q->now_ms = call_now_ms(c);
+	q->not_before_pos = engine_outbox_last(c->engine);
+	q->source = engine_database(c->engine);
+	c->api->set.logs.query(c->api->set.logs.arg, q);
 }
 
 struct json_out call_json(struct call *c)

@@ -44,7 +44,10 @@ struct call {
 
 struct arena *call_arena(const struct call *c);
 int64_t call_now_ms(const struct call *c);
-struct logs *call_logs(const struct call *c); /* that have the account's entries */
+
+/* Asks the log about the caller's messages, for an answer that knows what the caller can have seen. Kind, filters and
+ * `done` are filled in already. */
+void call_ask_log(struct call *c, struct logs_query *q);
 
 /* Starts the JSON of an answer; to be finished by call_answer before anything else happens. */
 struct json_out call_json(struct call *c);

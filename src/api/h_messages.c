@@ -49,14 +49,11 @@ static void ask_log(struct lookup *l)
 	struct call *c = l->call;
 
 	l->log.kind = LOGS_MESSAGE;
-	l->log.user = c->account->user.id;
 	l->log.id = l->get.id;
 	l->log.grace_ms = GRACE_MS;
-	l->log.now_ms = call_now_ms(c);
-	l->log.not_before_pos = engine_outbox_last(c->engine);
 	l->log.done = log_answered;
 	l->log.arg = c;
-	logs_query(call_logs(c), &l->log);
+	call_ask_log(c, &l->log);
 }
 
 static void got(struct message_get *op)

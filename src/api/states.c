@@ -56,14 +56,11 @@ void states_find(struct states *s)
 	s->state = arena_array(call_arena(s->call), enum event_state, s->n);
 	s->log = (struct logs_query){
 		.kind = LOGS_STATES,
-		.user = s->call->account->user.id,
 		.ids = s->ids,
 		.ids_n = s->n,
 		.states = s->state,
-		.now_ms = call_now_ms(s->call),
-		.not_before_pos = engine_outbox_last(s->call->engine),
 		.done = log_answered,
 		.arg = s,
 	};
-	logs_query(call_logs(s->call), &s->log);
+	call_ask_log(s->call, &s->log);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "logs/logslot.h"
 
 enum conf_kind { CONF_INT, CONF_TEXT, CONF_BOOL, CONF_LIST };
 enum { CONF_COMMANDS_N = CONF_USERS + 1 };
@@ -28,7 +29,7 @@ struct conf_row {
 /* Whose settings a command takes. */
 static enum conf_command like(enum conf_command command)
 {
-	return command == CONF_COMPUTE ? CONF_SERVE : command;
+	return command == CONF_COMPUTE || command == CONF_LOGS ? CONF_SERVE : command;
 }
 
 static const struct conf_row rows[] = {
@@ -196,6 +197,38 @@ static bool check_process_values(const struct conf *c, char ret_error[256])
 	return true;
 }
 
+static bool check_log_values(const struct conf *c, char ret_error[256])
+{
+	if (c->redis.n > 0 && (c->log_processes < 1 || c->log_processes > LOGSLOT_MAX)) {
+		snprintf(ret_error, 256, "-log-processes must be 1 to %d", LOGSLOT_MAX);
+		return false;
+	}
+	if (c->redis.n == 0 && c->command == CONF_LOGS) {
+		snprintf(ret_error, 256, "log processes read Redis servers: name them with -redis");
+		return false;
+	}
+	if (*c->logs_secret != '\0' && strlen(c->logs_secret) < CONF_ADMIN_TOKEN_MIN) {
+		snprintf(ret_error, 256,
+			 "-logs-secret (QSTASH_LOGS_SECRET) must have at least %d characters",
+			 CONF_ADMIN_TOKEN_MIN);
+		return false;
+	}
+	if (c->command != CONF_LOGS)
+		return true;
+	if (c->slot >= c->log_processes || c->log_backlog_mb < 1 ||
+	    c->logs_port > 65535) {
+		snprintf(ret_error, 256,
+			 "-slot must be less than -log-processes, -log-backlog at least 1, "
+			 "-logs-port at most 65535");
+		return false;
+	}
+	if (c->logs_port > 0 && *c->logs_secret == '\0') {
+		snprintf(ret_error, 256, "-logs-port needs a -logs-secret");
+		return false;
+	}
+	return true;
+}
+
 static bool check_server_values(struct conf *c, char ret_error[256])
 {
 	if (c->command == CONF_DEV && c->log_port == 0 && c->port != 0)
@@ -251,7 +284,11 @@ bool conf_parse(enum conf_command command, int argc, char **argv, struct conf *r
 	}
 	if (command != CONF_USERS && !check_server_values(&c, ret_error))
 		return false;
-	if (like(command) == CONF_SERVE && !check_process_values(&c, ret_error))
+	/* The embedded server keeps its log itself. */
+	if (c.redis.n == 0)
+		c.log_processes = 0;
+	if (like(command) == CONF_SERVE &&
+	    (!check_process_values(&c, ret_error) || !check_log_values(&c, ret_error)))
 		return false;
 	*ret_conf = c;
 	return true;

@@ -5,12 +5,12 @@
  *
  *	X(kind, field, flag, dev, serve, users, help), each command ON(environment, default) or OFF, as conf.c has them
  *
- * compute takes what serve takes.
+ * compute and logs take what serve takes.
  */
 #ifndef APP_CONF_TBL_H
 #define APP_CONF_TBL_H
 
-#define CONF_COMMANDS(X) X(DEV, "dev") X(SERVE, "serve") X(USERS, "users") X(COMPUTE, "compute")
+#define CONF_COMMANDS(X) X(DEV, "dev") X(SERVE, "serve") X(USERS, "users") X(COMPUTE, "compute") X(LOGS, "logs")
 
 /* clang-format off */
 #define CONF_TABLE(X)                                                                                                \
@@ -44,6 +44,18 @@
 	  "-processes auto: ... for so long")                                                                         \
 	X(INT,  lease_s, "lease", OFF, ON("QSTASH_LEASE", "15"), OFF,                                                 \
 	  "with -redis: seconds after which others take over what a silent process was at work on; the same for all processes") \
+	X(INT,  log_processes, "log-processes", OFF, ON("QSTASH_LOG_PROCESSES", "1"), OFF,                            \
+	  "with -redis: processes that keep the logs ('qstash logs'), 1 to 64, the same for all processes on these databases") \
+	X(TEXT, logs, "logs", OFF, ON("QSTASH_LOGS", ""), OFF,                                                        \
+	  "where the log processes are, one URL for each slot, in order, separated by commas (default: on this machine, by sockets in the data directory)") \
+	X(TEXT, logs_secret, "logs-secret", OFF, ON("QSTASH_LOGS_SECRET", ""), OFF,                                   \
+	  "what log processes elsewhere are asked with, at least 24 characters (better given by the variable)")      \
+	X(INT,  logs_port, "logs-port", OFF, ON("QSTASH_LOGS_PORT", ""), OFF,                                         \
+	  "logs: port at which other hosts ask this process, with -logs-secret (default: none, the socket alone)")    \
+	X(INT,  slot, "slot", OFF, ON("QSTASH_SLOT", "0"), OFF,                                                       \
+	  "logs: which of the -log-processes this is, from 0 on")                                                     \
+	X(INT,  log_backlog_mb, "log-backlog", OFF, ON("QSTASH_LOG_BACKLOG", "1024"), OFF,                            \
+	  "logs: MiB of events that a database keeps for the log processes; beyond, the oldest are dropped")          \
 	X(BOOL, ephemeral, "ephemeral", ON("QSTASH_EPHEMERAL", "false"), OFF, OFF,                                    \
 	  "keep nothing: state lives in a temporary directory that goes at exit")                                     \
 	X(TEXT, ca_file, "ca-file", ON("SSL_CERT_FILE", ""), ON("SSL_CERT_FILE", ""), ON("SSL_CERT_FILE", ""),        \

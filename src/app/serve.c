@@ -19,7 +19,8 @@ void serve_print_banner(const struct conf *conf, const char *dir, int port, int 
 	else if (conf->redis.n > 1)
 		printf("Messages are kept by %zu Redis servers (-redis)\n", conf->redis.n);
 	if (conf->redis.n > 0)
-		printf("Compute processes: %s (-processes)\n", conf->processes);
+		printf("Compute processes: %s (-processes), log processes: %lld (-log-processes)\n",
+		       conf->processes, (long long)conf->log_processes);
 	printf("State in %s\n"
 	       "Private and loopback destinations are %s (-allow-private)\n"
 	       "Admin API %s\n"

@@ -117,8 +117,7 @@ static void open_api(struct server *s)
 {
 	s->api = api_new(&(struct api_settings){
 		.pool = s->pool,
-		.logs = shards_logs,
-		.logs_arg = s->shards,
+		.logs = shards_logs(s->shards),
 		.loop = s->loop,
 		.admin_token = str_c(s->conf->admin_token),
 		.llm_url = str_c(s->llm_url),
@@ -126,7 +125,7 @@ static void open_api(struct server *s)
 	});
 }
 
-/* On what was inherited, or else on a socket of our own. */
+/* On the socket that was inherited; 0: on one of our own. */
 static struct httpd *listen_on(struct server *s, int inherited, int64_t port, char ret_error[200])
 {
 	return httpd_open(
@@ -134,7 +133,7 @@ static struct httpd *listen_on(struct server *s, int inherited, int64_t port, ch
 		&(struct httpd_settings){
 			.host = s->conf->host,
 			.port = (int)port,
-			.listen_fd = supervised_take_socket(s->set.supervised, inherited),
+			.listen_fd = inherited,
 		},
 		api_ops(), s->api, ret_error);
 }
@@ -152,8 +151,7 @@ static void open_control(struct server *s)
 	path = dirs_join(s->dir, DIRS_CONTROL);
 	s->control_api = api_new(&(struct api_settings){
 		.pool = s->pool,
-		.logs = shards_logs,
-		.logs_arg = s->shards,
+		.logs = shards_logs(s->shards),
 		.loop = s->loop,
 		.control = true,
 	});
@@ -174,15 +172,18 @@ static bool open_listeners(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
 	char why[200];
 
-	s->http = listen_on(s, INHERIT_PORT_FD, s->conf->port, why);
+	s->http = listen_on(s, supervised_take_socket(s->set.supervised, INHERIT_PORT_FD),
+			    s->conf->port, why);
 	if (s->http == NULL) {
 		snprintf(ret_error, SERVER_ERROR_BYTES, "cannot listen; choose another -port: %s",
 			 why);
 		return false;
 	}
-	if (s->conf->command != CONF_DEV && s->conf->log_port == 0)
+	/* Where there are log processes, it is theirs. */
+	if (s->conf->command == CONF_COMPUTE ||
+	    (s->conf->command == CONF_SERVE && s->conf->log_port == 0))
 		return true;
-	s->log_http = listen_on(s, INHERIT_LOG_PORT_FD, s->conf->log_port, why);
+	s->log_http = listen_on(s, 0, s->conf->log_port, why);
 	if (s->log_http == NULL)
 		snprintf(ret_error, SERVER_ERROR_BYTES,
 			 "cannot listen; choose another -log-port: %s", why);
@@ -385,8 +386,8 @@ void server_close(struct server *s)
 	if (s->courier != NULL)
 		courier_close(s->courier);
 	supervised_close(s->set.supervised);
+	loop_free(s->loop); /* which may still ring for the shards */
 	shards_free(s->shards);
-	loop_free(s->loop);
 	retention_free(s->retention);
 	if (s->conf->ephemeral && s->dir != NULL)
 		dirs_remove(s->dir);

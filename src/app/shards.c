@@ -4,27 +4,22 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "app/dirs.h"
+#include "app/loglink.h"
 #include "app/stores.h"
 #include "app/zone.h"
 #include "base/check.h"
 #include "base/log.h"
-#include "logs/logs.h"
 
 enum {
 	START_MS_MAX = 10 * 1000,
-	LOG_TICK_MS = 60 * 1000,
 	CLAIM_EVERY_MS = 1000, /* where other processes may be at work */
-	LOG_BACKLOG_BYTES = 4 * 1024 * 1024,
 };
 
 struct shard {
 	struct shards *shards;
-	struct loop_bell *store_bell, *logs_bell;
+	struct loop_bell *store_bell;
 	struct store *store;
-	struct logs *logs;
 	struct engine *engine;
 	bool away;  /* could not be reached at the start */
 	bool ready; /* its users are known */
@@ -36,7 +31,7 @@ struct shards {
 	struct pool *pool;
 	struct shard *shard[POOL_ENGINES_MAX];
 	size_t n;
-	int64_t log_tick_ms; /* mono: when the logs are next to let time pass */
+	struct loglink *link;
 };
 
 static void secret(void *arg, void *ret_bytes, size_t n)
@@ -58,14 +53,6 @@ static void poll_store(void *arg)
 		store_poll(s->store);
 }
 
-static void poll_logs(void *arg)
-{
-	struct shard *s = arg;
-
-	if (s->logs != NULL)
-		logs_poll(s->logs);
-}
-
 static int64_t wall_ms(void *arg)
 {
 	return loop_wall_ms(arg);
@@ -74,26 +61,6 @@ static int64_t wall_ms(void *arg)
 static int64_t mono_ms(void *arg)
 {
 	return loop_mono_ms(arg);
-}
-
-static bool sink_take(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms)
-{
-	return logs_take(arg, events, after, pos, now_ms);
-}
-
-static uint64_t sink_committed(void *arg)
-{
-	return logs_committed(arg);
-}
-
-static uint64_t sink_forget(void *arg, struct str user)
-{
-	return logs_forget_user(arg, user);
-}
-
-static bool sink_is_forgotten(void *arg, uint64_t number)
-{
-	return logs_is_forgotten(arg, number);
 }
 
 static void account_told(void *arg, const struct account *a)
@@ -105,32 +72,6 @@ static void account_told(void *arg, const struct account *a)
 
 /* ---- opening ---------------------------------------------------------------------------------------- */
 
-/* The first database's log is in "logs", that of the second in "logs-2". */
-static bool open_logs(struct shard *s, size_t index, char ret_error[SHARDS_ERROR_BYTES])
-{
-	const struct shards_settings *set = &s->shards->set;
-	char name[64], *path;
-
-	snprintf(name, sizeof(name), index > 0 ? "logs-%zu" : "logs", index + 1);
-	if (set->conf->command == CONF_COMPUTE)
-		snprintf(name, sizeof(name), "logs-%zu-%d", index, (int)getpid());
-	path = dirs_join(set->dir, name);
-	s->logs = logs_open(
-		&(struct logs_settings){
-			.dir = path,
-			.threaded = true,
-			.ephemeral = set->conf->ephemeral,
-			.backlog_bytes_max = LOG_BACKLOG_BYTES,
-			.retention_s = retention_of,
-			.retention_arg = set->retention,
-			.wake = ring,
-			.wake_arg = s->logs_bell,
-		},
-		ret_error);
-	free(path);
-	return s->logs != NULL;
-}
-
 static void open_engine(struct shard *s)
 {
 	const struct shards_settings *set = &s->shards->set;
@@ -140,7 +81,7 @@ static void open_engine(struct shard *s)
 	s->engine = engine_new(&(struct engine_settings){
 		.store = s->store,
 		.courier = set->courier,
-		.sink = { set->conf->command == CONF_COMPUTE ? NULL : sink_take, sink_committed, sink_forget, sink_is_forgotten, s->logs },
+		.sink = loglink_sink(s->shards->link, s->store),
 		.seed = seed,
 		.wall_ms = wall_ms,
 		.mono_ms = mono_ms,
@@ -167,15 +108,13 @@ static void open_engine(struct shard *s)
 static bool open_shard(struct shards *all, struct str url, char ret_error[SHARDS_ERROR_BYTES])
 {
 	struct shard *s = xcalloc(1, sizeof(*s));
-	size_t index = all->n;
 
 	s->shards = all;
 	s->store_bell = loop_bell_new(all->set.loop, poll_store, s);
-	s->logs_bell = loop_bell_new(all->set.loop, poll_logs, s);
 	all->shard[all->n++] = s;
 	s->store = stores_attach(all->stores, url, (struct stores_wake){ ring, s->store_bell },
 				 &s->away, ret_error);
-	if (s->store == NULL || !open_logs(s, index, ret_error))
+	if (s->store == NULL)
 		return false;
 	open_engine(s);
 	return true;
@@ -197,7 +136,16 @@ struct shards *shards_open(const struct shards_settings *set, char ret_error[SHA
 			.wait_ms = START_MS_MAX,
 		},
 		ret_error);
-	ok = s->stores != NULL;
+	if (s->stores != NULL)
+		s->link = loglink_open(
+			&(struct loglink_settings){
+				.conf = set->conf,
+				.dir = set->dir,
+				.loop = set->loop,
+				.retention = set->retention,
+			},
+			ret_error);
+	ok = s->link != NULL;
 	for (size_t i = 0; ok && i < (n > 0 ? n : 1); i++)
 		ok = open_shard(s, n > 0 ? set->conf->redis.v[i] : STR_NULL, ret_error);
 	if (ok)
@@ -212,15 +160,9 @@ struct pool *shards_pool(struct shards *s)
 	return s->pool;
 }
 
-struct logs *shards_logs(void *arg, const struct engine *e)
+struct logs_port shards_logs(struct shards *s)
 {
-	struct shards *s = arg;
-
-	for (size_t i = 0; i < s->n; i++) {
-		if (s->shard[i]->engine == e)
-			return s->shard[i]->logs;
-	}
-	unreachable();
+	return loglink_port(s->link);
 }
 
 /* ---- starting --------------------------------------------------------------------------------------- */
@@ -275,17 +217,11 @@ bool shards_start(struct shards *s, char ret_error[SHARDS_ERROR_BYTES])
 
 int64_t shards_turn(struct shards *s, int64_t now_ms, int64_t now_mono_ms)
 {
-	bool tick = now_mono_ms >= s->log_tick_ms;
-	int64_t next_ms;
+	int64_t next_ms = loglink_turn(s->link, now_ms, now_mono_ms);
 
-	if (tick)
-		s->log_tick_ms = now_mono_ms + LOG_TICK_MS;
-	next_ms = s->log_tick_ms;
 	for (size_t i = 0; i < s->n; i++) {
 		int64_t wish_ms = engine_turn(s->shard[i]->engine, now_ms, now_mono_ms);
 
-		if (tick)
-			logs_tick(s->shard[i]->logs, now_ms);
 		if (wish_ms < next_ms)
 			next_ms = wish_ms;
 	}
@@ -306,10 +242,10 @@ void shards_close(struct shards *s)
 
 		if (shard->store != NULL)
 			store_close(shard->store);
-		if (shard->logs != NULL)
-			logs_close(shard->logs);
-		engine_free(shard->engine);
 	}
+	loglink_close(s->link);
+	for (size_t i = 0; i < s->n; i++)
+		engine_free(s->shard[i]->engine);
 }
 
 void shards_free(struct shards *s)
@@ -318,6 +254,7 @@ void shards_free(struct shards *s)
 		return;
 	for (size_t i = 0; i < s->n; i++)
 		free(s->shard[i]);
+	loglink_free(s->link);
 	stores_close(s->stores);
 	pool_free(s->pool);
 	free(s);

@@ -1,4 +1,4 @@
-/* shards.h - the databases that this process works on: each a store handle, its log, and an engine.
+/* shards.h - the databases that this process works on: each a store handle and an engine; and their log.
  *
  * One is the embedded database, or there are as many as -redis names. A database that cannot be reached is opened all
  * the same: its users are not served until it comes, and then by themselves.
@@ -12,10 +12,10 @@
 #include "core/plan.h"
 #include "courier/courier.h"
 #include "engine/pool.h"
+#include "logs/logs.h"
 #include "net/loop.h"
 
 struct shards;
-struct logs;
 
 enum { SHARDS_ERROR_BYTES = 512 };
 
@@ -35,8 +35,8 @@ struct shards_settings {
 must_use struct shards *shards_open(const struct shards_settings *settings,
 				    char ret_error[SHARDS_ERROR_BYTES]);
 struct pool *shards_pool(struct shards *s);
-/* The log of the users that an engine serves. For api_settings.logs. */
-struct logs *shards_logs(void *arg, const struct engine *e);
+/* Whom to ask about what is logged. */
+struct logs_port shards_logs(struct shards *s);
 
 /* Loads the users; waits for the databases that are there. */
 must_use bool shards_start(struct shards *s, char ret_error[SHARDS_ERROR_BYTES]);

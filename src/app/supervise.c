@@ -107,8 +107,15 @@ static int run(struct supervise *s, const char *program, char *const *args)
 	bool is_auto = strcmp(conf->processes, "auto") == 0;
 	struct supervisor_settings set = {
 		.program = program,
-		.role = { { .command = "compute", .args = args, .n = 1 } },
-		.roles = 1,
+		.role = {
+			{ .command = "compute", .args = args },
+			{ .command = "logs",
+			  .args = args,
+			  .index_flag = "-slot",
+			  .n = (int)conf->log_processes,
+			  .alone = true },
+		},
+		.roles = *conf->logs != '\0' ? 1 : 2, /* they may be elsewhere */
 		.end_ms_max = conf->grace_s * 1000 + END_SPARE_MS,
 		.scaling = {
 			.least = 1,

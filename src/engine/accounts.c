@@ -99,7 +99,7 @@ struct account *accounts_take_over(struct engine *e, struct str id, struct str v
 	a->key = hmac_key_new(u.key_current);
 	a->plan = e->set.plan != NULL ? e->set.plan : plan_in(e->set.plans, u.plan);
 	learn_keys(e, a);
-	if (a->removed && !was_removed)
+	if (a->removed && !was_removed && !e->set.observes)
 		deletions_begin(e, a);
 	if (a->plan == NULL)
 		plan_is_missing(e, a);

@@ -12,7 +12,7 @@
 
 bool delivery_has_room(const struct engine *e)
 {
-	return !e->stopping && e->running + e->putting < e->set.deliveries_max &&
+	return !e->stopping && !e->set.observes && e->running + e->putting < e->set.deliveries_max &&
 	       e->memory_bytes < e->set.memory_max;
 }
 
@@ -106,7 +106,7 @@ void claim_turn(struct engine *e)
 	e->claimed_mono_ms = e->mono_ms;
 	claim_init(&e->claim, has_room ? room_for(e) : 0,
 		   has_room ? e->set.memory_max - e->memory_bytes : 0, claim_done, e);
-	e->claim.docs_max = CLAIM_DOCS_MAX;
+	e->claim.docs_max = e->set.observes ? 0 : CLAIM_DOCS_MAX;
 	arena_init(&e->claim.arena);
 	engine_submit(e, &e->claim.req);
 }

@@ -45,7 +45,7 @@ void deletions_begin(struct engine *e, struct account *a)
 {
 	struct deletion *d = xcalloc(1, sizeof(*d));
 
-	check(a->removed);
+	check(a->removed && !e->set.observes);
 	d->engine = e;
 	d->account = a;
 	d->version = a->version;
@@ -127,7 +127,7 @@ static void purged(struct store_req *req)
 	if (d->move.purge.left)
 		return;
 	d->last = engine_outbox_last(e);
-	enter(d, e->set.sink.take != NULL ? DRAIN : REMOVE);
+	enter(d, e->set.sink.forget != NULL ? DRAIN : REMOVE);
 }
 
 /* The read began at the first entry that the outbox has. */

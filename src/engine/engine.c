@@ -10,7 +10,7 @@ struct engine *engine_new(const struct engine_settings *settings)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
 
-	check(settings->store != NULL && settings->courier != NULL);
+	check(settings->store != NULL && (settings->courier != NULL || settings->observes));
 	e->set = *settings;
 	if (e->set.deliveries_max <= 0)
 		e->set.deliveries_max = 4096;

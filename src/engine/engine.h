@@ -32,7 +32,7 @@ struct hmac_key;
 struct inhand;
 
 /* Takes log events out of the outbox; logs/ implements it, app/ wires it. Without `take`, events stay in the
- * outbox (simulator). */
+ * outbox: others read it there, and with `forget` they are asked, too, or nobody does (simulator). */
 struct engine_sink {
 	/* Packed events behind outbox position `after` up to `pos`; false = busy, try again later. */
 	bool (*take)(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms);
@@ -50,6 +50,9 @@ struct engine_settings {
 	struct courier *courier;
 	struct engine_sink sink; /* where log events go */
 	uint64_t seed;           /* of ids and the like */
+	/* It loads the users and keeps up with them, but takes no work: for a process that does something else for
+	 * them. Nothing that changes something may be asked of it; there need be no courier. */
+	bool observes;
 	/* The two clocks between turns, Unix ms and mono ms. NULL: they stand still from turn to turn. */
 	int64_t (*wall_ms)(void *arg);
 	int64_t (*mono_ms)(void *arg);
@@ -487,6 +490,8 @@ void engine_schedule_change(struct engine *e, struct schedule_op *op);
 
 /* Outbox position that covers everything answered so far: a log query that waits for it sees it. */
 uint64_t engine_outbox_last(const struct engine *e);
+/* What the database calls itself whose position that is (store.h). */
+struct str engine_database(const struct engine *e);
 
 /* A random number for an id; not secret. */
 uint64_t engine_random(struct engine *e);

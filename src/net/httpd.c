@@ -67,6 +67,7 @@ static int bind_and_listen(const struct httpd_settings *set, const union address
 	/* The connections inherit TCP_NODELAY. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
+	    (set->reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0) ||
 	    bind(fd, &a->any, address_bytes(a)) != 0 || listen(fd, BACKLOG) != 0) {
 		int saved = errno;
 

@@ -63,6 +63,7 @@ struct httpd_settings {
 	const char *unix_path;    /* not NULL: listen on a socket with this path instead, which only
 				     * the owner may open; a file that is there is replaced, and it
 				     * stays after httpd_close */
+	bool reuse_port;          /* SO_REUSEPORT, for several processes that bind by themselves */
 	int listen_fd;            /* > 0: a socket that listens already, from httpd_listen; several
 				     * processes may have the same one. It is the server's from then on */
 	int connections_max;      /* default 10,000; over it a new connection gets 503 and is

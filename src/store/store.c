@@ -88,7 +88,7 @@ static void clear_tail(struct tail *t)
 {
 	t->events = STR_NULL;
 	t->last = t->after;
-	t->more = false;
+	t->more = t->lost = false;
 }
 
 void store_clear_results(struct store_req *req)

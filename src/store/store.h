@@ -420,17 +420,25 @@ void scan_init(struct scan *s, enum scan_kind kind, void (*done)(struct store_re
 /* ---- the outbox ------------------------------------------------------------------------------ */
 
 /* Reads packed events after position `after` (0 = from the start), whole entries up to bytes_max (one is
- * always allowed), and first forgets those up to `trim` for good. */
+ * always allowed), and first forgets those up to `trim` for good.
+ *
+ * Several readers, "slot/slots" each, may keep the outbox together (the embedded store has none of them): it forgets
+ * what none of them needs any more. A reader joins before anything else: such a tail gives no events, but `last` says
+ * after which position to go on, `lost` false. When readers of another number of slots have all joined, it is out.
+ * Then, or when it never joined, its tails give nothing but `lost`. */
 struct tail {
 	struct store_req req;
 	uint64_t trim;
 	uint64_t after;
 	size_t bytes_max;
+	struct str reader; /* "slot/slots"; empty = the only one, or one that looks only */
+	bool join;
 	/* results, in `arena`, which the caller initialises and ends */
 	struct arena arena;
 	struct str events; /* concatenated */
 	uint64_t last;     /* position of the last entry read; = after when there was none */
 	bool more;
+	bool lost; /* the reader must join (again) */
 };
 
 void tail_init(struct tail *t, uint64_t after, size_t bytes_max, void (*done)(struct store_req *),
@@ -438,13 +446,19 @@ void tail_init(struct tail *t, uint64_t after, size_t bytes_max, void (*done)(st
 
 /* ---- the port -------------------------------------------------------------------------------- */
 
+enum { STORE_DATABASE_BYTES = 33 };
+
 struct store_info {
+	/* What the database calls itself, to tell it from every other one: letters and digits, NUL-terminated.
+	 * Empty: the embedded one. Outbox positions are its own. */
+	char database[STORE_DATABASE_BYTES];
 	uint64_t seq_max; /* greatest seq ever stored, for msg_id_next */
 	int64_t lease_ms;
 	uint64_t outbox_last; /* position of the last outbox entry */
 	/* Unix ms of the last sign of life that is known to have arrived: nobody takes our leases before lease_ms
 	 * later. 0 = nobody would. */
 	int64_t alive_ms;
+	uint64_t outbox_dropped; /* events that went unread, because the outbox had become too long */
 };
 
 /* A backend embeds struct store as the first member of its own handle. */
@@ -457,7 +471,7 @@ struct store_ops {
 
 struct store {
 	const struct store_ops *ops;
-	/* As of opening, or of reaching the database at last; poll keeps outbox_last and alive_ms up to date. */
+	/* As of opening, or of reaching the database at last; poll keeps database, outbox_* and alive_ms up to date. */
 	struct store_info info;
 	uint64_t ticket_last; /* private */
 };

@@ -177,12 +177,13 @@ static void secret(void *arg, void *ret_bytes, size_t n)
 
 static bool take_events(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms)
 {
-	return logs_take(((struct rig *)arg)->logs, events, after, pos, now_ms);
+	return logs_take(logs_source(((struct rig *)arg)->logs, STR_NULL), events, after, pos,
+			 now_ms);
 }
 
 static uint64_t committed(void *arg)
 {
-	return logs_committed(((struct rig *)arg)->logs);
+	return logs_committed(logs_source(((struct rig *)arg)->logs, STR_NULL));
 }
 
 static uint64_t forget(void *arg, struct str user)
@@ -275,13 +276,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static struct logs *logs_of(void *arg, const struct engine *e)
-{
-	const struct rig *r = arg;
-
-	return r->logs;
-}
-
 struct rig *rig_start(struct rig_settings set)
 {
 	struct rig *r = xcalloc(1, sizeof(*r));
@@ -306,8 +300,7 @@ struct rig *rig_start(struct rig_settings set)
 	r->pool = pool_new();
 	pool_add(r->pool, r->engine);
 	r->api = api_new(&(struct api_settings){ .pool = r->pool,
-						 .logs = logs_of,
-						 .logs_arg = r,
+						 .logs = logs_port(r->logs),
 						 .loop = r->loop,
 						 .admin_token = str_c(set.admin_token),
 						 .control = set.control,

@@ -77,7 +77,8 @@ end
 -- ---- counters --------------------------------------------------------------------------------
 
 local META = { 'format', 'order', 'version', 'messages', 'pos', 'seq_max', 'doc_next', 'dedup_next',
-	'forget_next', 'dead_next', 'days_next', 'holder', 'ended_set', 'ended_n', 'users_version' }
+	'forget_next', 'dead_next', 'days_next', 'holder', 'ended_set', 'ended_n', 'users_version', 'log_bytes', 'log_marked',
+	'log_max', 'log_dropped' }
 
 local function meta_read()
 	local s = call('GET', 'q:meta')

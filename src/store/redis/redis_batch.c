@@ -8,8 +8,8 @@
 struct turn {
 	struct store_req *first;
 	size_t n;
-	struct tail *tail;      /* NULL: a call of the library */
-	size_t answers, wanted; /* of a tail */
+	struct tail *tail; /* NULL: a call of the library */
+	size_t wanted;     /* of a tail: entries */
 	bool no_memory;         /* the server had no memory for it */
 };
 
@@ -105,7 +105,7 @@ static bool is_tail(const struct redis_reqs *reqs)
 static void fill_tail(struct pipeline *p, struct turn *t, struct store_req *r)
 {
 	*t = (struct turn){ .first = r, .n = 1, .tail = container_of(r, struct tail, req) };
-	if (p->h->conn != NULL && !redis_outbox_ask(p->h, t->tail, &t->answers, &t->wanted))
+	if (p->h->conn != NULL && !redis_outbox_ask(p->h, t->tail, &t->wanted))
 		disconnect(p->h);
 }
 
@@ -128,14 +128,14 @@ static void fill_turn(struct pipeline *p, struct turn *t, struct redis_reqs *req
 		disconnect(p->h);
 }
 
-/* Takes requests off the list into turns of the pipeline. The first is a call even if it is empty: a sign of life,
- * and it tells how far the outbox goes. */
+/* Takes requests off the list into turns of the pipeline. A holder's first is a call even if it is empty: a sign of
+ * life, and it tells how far the outbox goes. */
 static void fill(struct pipeline *p, struct redis_reqs *reqs, struct redis_reqs *taken)
 {
 	do {
 		struct turn *t = &p->turn[p->turns];
 
-		if (p->turns > 0 && is_tail(reqs)) {
+		if ((p->turns > 0 || p->h->reader) && is_tail(reqs)) {
 			struct store_req *r = redis_store_pop(reqs);
 
 			redis_store_append(taken, r);
@@ -211,23 +211,32 @@ static bool take_answer(struct pipeline *p, struct turn *t, const redisReply *re
 		       : take_answers(p, t, reply);
 }
 
-/* The next answer, or the last of several. NULL: the connection broke. */
-static redisReply *next_answer(struct pipeline *p, size_t n)
+/* NULL: the connection broke, or was not there. */
+static redisReply *next_answer(struct pipeline *p)
 {
 	redisReply *reply = NULL;
 
-	for (size_t i = 0; i < n; i++) {
-		freeReplyObject(reply);
-		reply = NULL;
-		if (redisGetReply(p->h->conn, (void **)&reply) != REDIS_OK)
-			return NULL;
-	}
+	if (p->h->conn == NULL || redisGetReply(p->h->conn, (void **)&reply) != REDIS_OK)
+		return NULL;
 	return reply;
+}
+
+/* Of the two answers to a tail, the one that counts: the entries, or what went wrong before. */
+static redisReply *tail_answer(struct pipeline *p, struct turn *t)
+{
+	redisReply *first = next_answer(p), *entries = first ? next_answer(p) : NULL;
+
+	if (entries == NULL || redis_outbox_begin(p->h, first, t->tail)) {
+		freeReplyObject(first);
+		return entries;
+	}
+	freeReplyObject(entries);
+	return first;
 }
 
 static void receive(struct pipeline *p, struct turn *t)
 {
-	redisReply *reply = p->h->conn ? next_answer(p, t->tail ? t->answers : 1) : NULL;
+	redisReply *reply = t->tail ? tail_answer(p, t) : next_answer(p);
 	char text[REDIS_ERROR_LEN];
 
 	/* Its answer went down with the connection. */

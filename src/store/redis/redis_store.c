@@ -161,7 +161,7 @@ static void answer_away(struct redis_handle *h)
 static void op_flush(struct store *s, int64_t now_ms)
 {
 	struct redis_handle *h = handle_of(s);
-	bool beat = now_ms - h->beat_ms >= h->lease_ms / BEATS_PER_LEASE || now_ms < h->beat_ms;
+	bool beat = !h->reader && (now_ms - h->beat_ms >= h->lease_ms / BEATS_PER_LEASE || now_ms < h->beat_ms);
 
 	if (h->pending.head == NULL && !beat)
 		return;
@@ -193,6 +193,8 @@ static void op_poll(struct store *s)
 	h->has_info = false;
 	h->store.info.outbox_last = h->outbox_last;
 	h->store.info.alive_ms = h->alive_ms;
+	h->store.info.outbox_dropped = h->outbox_dropped;
+	memcpy(h->store.info.database, h->database, sizeof(h->database));
 	pthread_mutex_unlock(&h->mutex);
 	while ((r = redis_store_pop(&done)) != NULL)
 		r->done(r);
@@ -284,7 +286,7 @@ bool redis_store_become_holder(struct redis_handle *h, int64_t now_ms,
 	struct redis_args a;
 	redisReply *r;
 
-	if (h->is_holder)
+	if (h->is_holder || h->reader)
 		return true;
 	redis_wire_init(&a);
 	redis_wire_open(&a, now_ms, h->sole);
@@ -315,6 +317,8 @@ static struct redis_handle *handle_new(const struct redis_settings *set, int64_t
 	h->store.ops = &ops;
 	h->threaded = set->threaded;
 	h->allow_unsafe = set->allow_unsafe;
+	h->reader = set->reader;
+	h->outbox_bytes_max = set->outbox_bytes_max;
 	h->sole = set->sole;
 	h->lease_ms = set->lease_ms ? set->lease_ms : LEASE_DEFAULT_MS;
 	h->store.info.lease_ms = h->lease_ms;

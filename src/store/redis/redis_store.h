@@ -26,6 +26,9 @@ struct redis_settings {
 	bool threaded; /* false: batches run inside store_flush */
 	bool sole; /* no other process uses the database: leases of former ones end at opening */
 	bool allow_unsafe; /* use a server that may lose accepted messages */
+	bool reader;       /* only tails and scans are asked: no leases, no sign of life */
+	size_t outbox_bytes_max; /* tails of readers say: the outbox forgets its oldest events beyond; 0 = it
+				  * stays as it is (at first 1 GiB) */
 	int64_t lease_ms;  /* 0 = 15,000 */
 	/* NULL, or told when opening fails: the server only has to read its files yet, so try again. */
 	bool *ret_loading;

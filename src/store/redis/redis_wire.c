@@ -147,6 +147,25 @@ void redis_wire_check(struct redis_args *a, int64_t now_ms)
 	head_end(&head);
 }
 
+void redis_wire_took(struct redis_args *a, const struct tail *t, size_t bytes_max)
+{
+	struct head head;
+
+	redis_wire_begin(a, STR("qstash_took"));
+	head = head_start(a);
+	little(&head, REDIS_LIBRARY_VERSION, 4);
+	size(&head, t->trim);
+	size(&head, bytes_max);
+	byte(&head, t->join);
+	head_end(&head);
+	arg(a, t->reader);
+}
+
+void redis_wire_position(struct redis_args *a)
+{
+	redis_wire_begin(a, STR("qstash_position"));
+}
+
 /* ---- moves ----------------------------------------------------------------------------------- */
 
 static void put(struct redis_args *a, const struct move *m)
