@@ -1,13 +1,14 @@
 // chaos.mjs - the proof of several processes: faults under load, and what must hold all the same.
 //
 // Usage: QSTASH_BIN=build/qstash node test/chaos/chaos.mjs [--seconds N] [--rate N] [--only kill,stop,database,logs,roll]
+// [--lease S] [--processes N] [--databases N] [--users N] [--logs N]
 //
 // Lost 0 in each; duplicates 0 in the rolling restart, below 1 % otherwise and only of messages in flight; taken over
 // within lease + 5 s; no parallelism exceeded. The numbers of each are printed as a line of JSON.
 import { parseArgs } from "node:util";
 import { test } from "node:test";
 import { FAULTS } from "./faults.mjs";
-import { World, complaints, judge } from "./world.mjs";
+import { World, complaints, judge, judgeLog } from "./world.mjs";
 
 const { values } = parseArgs({
 	options: {
@@ -18,6 +19,7 @@ const { values } = parseArgs({
 		processes: { type: "string", default: "3" },
 		databases: { type: "string", default: "2" },
 		users: { type: "string", default: "20" },
+		logs: { type: "string", default: "2" },
 	},
 });
 const seconds = Number(values.seconds);
@@ -32,6 +34,7 @@ function broken(name, r, lease_ms) {
 		[r.duplicates_percent < 1, `${r.duplicates_percent} % came twice`],
 		[r.takeover_ms <= lease_ms + 5000, `taken over after ${r.takeover_ms} ms`],
 		[name !== "roll" || (r.failed === 0 && r.duplicates === 0), `${r.failed} requests failed, ${r.duplicates} came twice`],
+		[r.not_logged === 0 && r.logged_twice === 0, `${r.not_logged} not in the log, ${r.logged_twice} twice`],
 		[r.complaints === 0, `${r.complaints} complaints in the server's log`],
 	];
 	return rules.filter(([holds]) => !holds).map(([, text]) => text);
@@ -44,6 +47,7 @@ for (const name of values.only.split(",")) {
 			databases: Number(values.databases),
 			users: Number(values.users),
 			lease: Number(values.lease),
+			logs: Number(values.logs),
 		});
 		const load = world.publish(Number(values.rate));
 		const faults = await FAULTS[name](world, Date.now() + seconds * 1000);
@@ -51,8 +55,9 @@ for (const name of values.only.split(",")) {
 		const before = Date.now();
 		const left = await load.settle(world.lease_ms + 120_000);
 		const r = judge(world, load, faults, left);
-		r.faults = faults.rolls ?? faults.length;
+		r.faults = faults.count;
 		r.settled_ms = Date.now() - before;
+		Object.assign(r, await judgeLog(world, load));
 		r.complaints = complaints(world).length;
 		if (name === "roll" && load.failures.length > 0) r.why = load.failures.slice(0, 5);
 		console.log(JSON.stringify({ scenario: name, ...r }));

@@ -1,5 +1,5 @@
 // faults.mjs - what is done to a world while it is under load. Each goes on until `until` (Unix ms) and returns what it
-// did, and when.
+// did to messages, and when; `count` is how often it did it.
 
 const pause = (ms) => new Promise((r) => setTimeout(r, ms));
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
@@ -20,14 +20,14 @@ async function every(ms, until, act) {
 		const fault = await act();
 		if (fault) faults.push(fault);
 	}
-	return faults;
+	return Object.assign(faults, { count: faults.length });
 }
 
 export const FAULTS = {
 	/** Nothing. */
 	none: async (w, until) => {
 		await pause(Math.max(0, until - Date.now()));
-		return [];
+		return Object.assign([], { count: 0 });
 	},
 
 	/** A compute process is killed every 2 s. */
@@ -60,13 +60,15 @@ export const FAULTS = {
 		});
 	},
 
-	/** A log process is killed every 2 s. */
-	logs: (w, until) =>
-		every(2000, until, async () => {
+	/** A log process is killed every 2 s: no reason for a message to come twice. */
+	logs: async (w, until) => {
+		let count = 0;
+		await every(2000, until, async () => {
 			const pid = pick(w.logs());
-			if (pid) signal(pid, "SIGKILL");
-			return null;
-		}),
+			if (pid && signal(pid, "SIGKILL")) count++;
+		});
+		return Object.assign([], { count });
+	},
 
 	/** All processes are replaced, one after the other, and again when that is done. */
 	roll: async (w, until) => {
@@ -85,6 +87,6 @@ export const FAULTS = {
 			rolls++;
 			await pause(500);
 		}
-		return Object.assign([], { rolls });
+		return Object.assign([], { count: rolls });
 	},
 };

@@ -71,7 +71,7 @@ export function children(pid, command) {
 
 export class World {
 	/** A server with so many processes, databases and users; `lease` in seconds. */
-	static async start({ processes, databases, users, lease, args = [] }) {
+	static async start({ processes, databases, users, lease, logs = 1, args = [] }) {
 		const w = new World();
 		w.lease_ms = lease * 1000;
 		w.destination = await Destination.start();
@@ -82,7 +82,7 @@ export class World {
 		const plan = { extends: "enterprise", maxParallelism: LIMITS.user, burstPerSecond: 0 };
 		writeFileSync(plans, JSON.stringify({ plans: { chaos: plan } }));
 		const urls = w.redis.flatMap((r) => ["-redis", r.url]);
-		w.args = ["-allow-private", "-plans", plans, "-lease", String(lease), ...urls, ...args];
+		w.args = ["-allow-private", "-plans", plans, "-lease", String(lease), "-log-processes", String(logs), ...urls, ...args];
 		await w.#makeUsers(users);
 		w.server = await w.#serve(processes);
 		w.processes = processes;
@@ -125,6 +125,24 @@ export class World {
 	/** Publishes `rate` messages a second until stopped. */
 	publish(rate) {
 		return new Load(this, rate);
+	}
+
+	/** How often the log says of each message that it was delivered: id -> count. */
+	async delivered() {
+		const counts = new Map();
+		for (const { token } of this.users) {
+			let cursor;
+			do {
+				const path = `/v2/logs?state=DELIVERED&count=1000${cursor ? `&cursor=${cursor}` : ""}`;
+				const r = await until(async () => {
+					const r = await this.server.call("GET", path, { token }).catch(() => null);
+					return r?.status === 200 && r;
+				}, 60_000, "the log does not answer");
+				for (const { messageId } of r.json.logs) counts.set(messageId, (counts.get(messageId) ?? 0) + 1);
+				cursor = r.json.cursor;
+			} while (cursor);
+		}
+		return counts;
 	}
 
 	async stop() {
@@ -237,6 +255,15 @@ export function judge(world, load, faults, left) {
 	r.most = world.destination.most;
 	r.exceeded = world.destination.exceeded.length;
 	return r;
+}
+
+/** What is wrong with the log: deliveries of accepted messages that are not in it, and those that are in it twice. */
+export async function judgeLog(world, load) {
+	const counts = await world.delivered();
+	return {
+		not_logged: [...load.accepted].filter((id) => !counts.has(id)).length,
+		logged_twice: [...counts.values()].filter((n) => n > 1).length,
+	};
 }
 
 /** Lines of the server's own that say that something is wrong with it. */
