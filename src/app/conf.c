@@ -215,8 +215,7 @@ static bool check_log_values(const struct conf *c, char ret_error[256])
 	}
 	if (c->command != CONF_LOGS)
 		return true;
-	if (c->slot >= c->log_processes || c->log_backlog_mb < 1 ||
-	    c->logs_port > 65535) {
+	if (c->slot >= c->log_processes || c->log_backlog_mb < 1 || c->logs_port > 65535) {
 		snprintf(ret_error, 256,
 			 "-slot must be less than -log-processes, -log-backlog at least 1, "
 			 "-logs-port at most 65535");

@@ -10,7 +10,8 @@
 #ifndef APP_CONF_TBL_H
 #define APP_CONF_TBL_H
 
-#define CONF_COMMANDS(X) X(DEV, "dev") X(SERVE, "serve") X(USERS, "users") X(COMPUTE, "compute") X(LOGS, "logs")
+#define CONF_COMMANDS(X) \
+	X(DEV, "dev") X(SERVE, "serve") X(USERS, "users") X(COMPUTE, "compute") X(LOGS, "logs")
 
 /* clang-format off */
 #define CONF_TABLE(X)                                                                                                \

@@ -356,7 +356,8 @@ int logd_main(int argc, char **argv)
 	}
 	if (conf.help) {
 		puts("Usage: qstash logs -redis URL -log-processes N -slot K [flags]\n\n"
-		     "Runs one of the N processes that keep the logs of a server whose messages are "
+		     "Runs one of the N processes that keep the logs of a server whose messages "
+		     "are "
 		     "in Redis. The server\n('qstash serve') has the same -log-processes. Exit "
 		     "status: 0 stopped by a signal, 1 not started (try\nagain may help), 2 wrong "
 		     "settings. The flags are those of serve.\n");

@@ -160,18 +160,18 @@ static bool open_log_port(struct logd *d, char ret_error[LOGD_ERROR_BYTES])
 		.loop = d->loop,
 		.logs_only = true,
 	});
-	d->log_http = httpd_open(d->loop,
-				 &(struct httpd_settings){
-					 .host = d->conf->host,
-					 .port = (int)d->conf->log_port,
-					 .reuse_port = true, /* the slots of a host share it */
-					 .listen_fd = supervised_take_socket(
-						 d->supervised, INHERIT_LOG_PORT_FD),
-				 },
-				 api_ops(), d->api, why);
+	d->log_http = httpd_open(
+		d->loop,
+		&(struct httpd_settings){
+			.host = d->conf->host,
+			.port = (int)d->conf->log_port,
+			.reuse_port = true, /* the slots of a host share it */
+			.listen_fd = supervised_take_socket(d->supervised, INHERIT_LOG_PORT_FD),
+		},
+		api_ops(), d->api, why);
 	if (d->log_http == NULL)
-		snprintf(ret_error, LOGD_ERROR_BYTES,
-			 "cannot listen; choose another -log-port: %s", why);
+		snprintf(ret_error, LOGD_ERROR_BYTES, "cannot listen; choose another -log-port: %s",
+			 why);
 	return d->log_http != NULL;
 }
 
@@ -183,9 +183,8 @@ static bool open_local(struct logd *d, char ret_error[LOGD_ERROR_BYTES])
 
 	snprintf(name, sizeof(name), LOGLINK_SOCKET, (unsigned)d->conf->slot);
 	d->local_path = dirs_join(d->dir, name);
-	d->local_http =
-		httpd_open(d->loop, &(struct httpd_settings){ .unix_path = d->local_path },
-			   logserver_ops(), d->server, why);
+	d->local_http = httpd_open(d->loop, &(struct httpd_settings){ .unix_path = d->local_path },
+				   logserver_ops(), d->server, why);
 	if (d->local_http == NULL)
 		snprintf(ret_error, LOGD_ERROR_BYTES, "cannot listen: %s", why);
 	return d->local_http != NULL;
@@ -220,8 +219,7 @@ bool logd_serve_open(struct logd *d, char ret_error[LOGD_ERROR_BYTES])
 		.status = status,
 		.arg = d,
 	});
-	return open_local(d, ret_error) && open_remote(d, ret_error) &&
-	       open_log_port(d, ret_error);
+	return open_local(d, ret_error) && open_remote(d, ret_error) && open_log_port(d, ret_error);
 }
 
 static void drain(struct logd *d, struct httpd *h, void (*done)(void *arg))

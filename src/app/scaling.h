@@ -9,11 +9,11 @@
 #include "base/compiler.h"
 
 struct scaling_settings {
-	int least, most;         /* processes */
-	int busy_percent;        /* of one CPU, on average, or more */
-	int64_t busy_ms;         /* ... for so long */
-	int idle_percent;        /* of one CPU, each, or less */
-	int64_t idle_ms;         /* ... for so long */
+	int least, most;  /* processes */
+	int busy_percent; /* of one CPU, on average, or more */
+	int64_t busy_ms;  /* ... for so long */
+	int idle_percent; /* of one CPU, each, or less */
+	int64_t idle_ms;  /* ... for so long */
 };
 
 /* What one process did since the last look. */

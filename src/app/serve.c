@@ -59,13 +59,17 @@ static void print_help(enum conf_command command)
 {
 	puts(command == CONF_SERVE
 		     ? "Usage: qstash serve [flags]\n\n"
-		       "Runs the server for production: users are made with 'qstash users', each has "
-		       "a plan, private\ndestinations are refused. With -redis it is a supervisor that "
-		       "starts the processes of the server.\nExit status: 0 stopped by a signal, 1 not "
+		       "Runs the server for production: users are made with 'qstash users', each "
+		       "has "
+		       "a plan, private\ndestinations are refused. With -redis it is a supervisor "
+		       "that "
+		       "starts the processes of the server.\nExit status: 0 stopped by a signal, 1 "
+		       "not "
 		       "started (try again may help), 2 wrong settings.\n"
 		     : "Usage: qstash compute -redis URL [flags]\n\n"
 		       "Runs one compute process. 'qstash serve' starts such processes itself; by "
-		       "hand they can be run\non any host, with the same settings as all others on the "
+		       "hand they can be run\non any host, with the same settings as all others on "
+		       "the "
 		       "same databases. The flags are those of serve.\n");
 	conf_print_flags(command);
 }

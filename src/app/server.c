@@ -128,14 +128,13 @@ static void open_api(struct server *s)
 /* On the socket that was inherited; 0: on one of our own. */
 static struct httpd *listen_on(struct server *s, int inherited, int64_t port, char ret_error[200])
 {
-	return httpd_open(
-		s->loop,
-		&(struct httpd_settings){
-			.host = s->conf->host,
-			.port = (int)port,
-			.listen_fd = inherited,
-		},
-		api_ops(), s->api, ret_error);
+	return httpd_open(s->loop,
+			  &(struct httpd_settings){
+				  .host = s->conf->host,
+				  .port = (int)port,
+				  .listen_fd = inherited,
+			  },
+			  api_ops(), s->api, ret_error);
 }
 
 /* For the commands on this machine. The lock on the directory says that it is ours, so a socket that is there already is
@@ -155,9 +154,9 @@ static void open_control(struct server *s)
 		.loop = s->loop,
 		.control = true,
 	});
-	s->control_http = httpd_open(s->loop,
-				     &(struct httpd_settings){ .unix_path = path, .listen_fd = fd },
-				     api_ops(), s->control_api, why);
+	s->control_http =
+		httpd_open(s->loop, &(struct httpd_settings){ .unix_path = path, .listen_fd = fd },
+			   api_ops(), s->control_api, why);
 	if (s->control_http == NULL)
 		log_warn("server", "'qstash users' cannot reach this server: %s", why);
 	if (s->control_http != NULL && fd == 0)

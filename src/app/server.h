@@ -23,7 +23,7 @@ struct server_settings {
 	const struct user
 		*forbid; /* a data directory where one of these has its token or keys is refused */
 	size_t forbidden;
-	bool cors; /* any web page may call */
+	bool cors;                     /* any web page may call */
 	struct supervised *supervised; /* NULL: nobody has started this process but its user */
 };
 

@@ -38,8 +38,8 @@ static bool listen_on(struct supervise *s, int fd, int64_t port, char ret_error[
 
 	*socket_of(s, fd) = httpd_listen(&set, why);
 	if (*socket_of(s, fd) < 0)
-		snprintf(ret_error, STORES_ERROR_BYTES, "cannot listen; choose another %s: %s", flag,
-			 why);
+		snprintf(ret_error, STORES_ERROR_BYTES, "cannot listen; choose another %s: %s",
+			 flag, why);
 	return *socket_of(s, fd) >= 0;
 }
 

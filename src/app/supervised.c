@@ -1,6 +1,7 @@
 #include "app/supervised.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "app/poison.h"
@@ -61,8 +61,8 @@ bool supervised_find(struct supervised **ret_self, char ret_error[200])
 	*ret_self = NULL;
 	if (getenv(INHERIT_NAME) == NULL)
 		return true;
-	page = mmap(NULL, sizeof(struct inhand), PROT_READ | PROT_WRITE, MAP_SHARED, INHERIT_PAGE_FD,
-		    0);
+	page = mmap(NULL, sizeof(struct inhand), PROT_READ | PROT_WRITE, MAP_SHARED,
+		    INHERIT_PAGE_FD, 0);
 	if (!is_type(INHERIT_CHANNEL_FD, SOCK_SEQPACKET) || page == MAP_FAILED ||
 	    !die_with_supervisor()) {
 		snprintf(ret_error, 200,

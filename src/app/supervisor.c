@@ -14,7 +14,7 @@
 #include "net/loop.h"
 
 enum {
-	LOOK_EVERY_MS = 1000,     /* at the numbers */
+	LOOK_EVERY_MS = 1000, /* at the numbers */
 	NUMBERS_FRESH_MS = 3000,
 	REPLACEMENT_TRIES = 3,
 };
@@ -23,11 +23,11 @@ struct supervisor {
 	struct supervisor_settings set;
 	struct loop *loop;
 	struct list workers;
-	int generation;    /* that all are to be of; grows with each SIGHUP */
-	bool has_begun;    /* something has become ready */
-	bool is_complete;  /* all were ready once */
+	int generation;   /* that all are to be of; grows with each SIGHUP */
+	bool has_begun;   /* something has become ready */
+	bool is_complete; /* all were ready once */
 	bool stopping;
-	size_t stop_role;  /* the one that is being ended */
+	size_t stop_role; /* the one that is being ended */
 	int status;
 	struct scaling scaling;
 	int64_t look_at_ms;
@@ -233,7 +233,8 @@ static void take_end(struct worker *w, int status, int signum)
 {
 	struct supervisor *s = w->owner;
 	enum worker_state state = w->state;
-	bool was_told = state == WORKER_ENDING && (signum == 0 || signum == SIGTERM || signum == SIGKILL);
+	bool was_told =
+		state == WORKER_ENDING && (signum == 0 || signum == SIGTERM || signum == SIGKILL);
 
 	/* The first one has said itself why it cannot begin. */
 	if (!was_told && (s->has_begun || signum != 0))

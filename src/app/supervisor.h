@@ -30,9 +30,10 @@ enum { SUPERVISOR_ROLES_MAX = 2 };
 struct supervisor_role {
 	const char *command; /* the first argument of the program */
 	char *const *args;   /* the others; NULL-terminated */
-	const char *index_flag; /* NULL, or "-slot": the process's number, from 0, is given as -slot=NUMBER */
-	int n;                  /* processes, at first */
-	bool alone; /* there must never be two processes with the same number */
+	const char *
+		index_flag; /* NULL, or "-slot": the process's number, from 0, is given as -slot=NUMBER */
+	int n;              /* processes, at first */
+	bool alone;         /* there must never be two processes with the same number */
 };
 
 struct supervisor_settings {
@@ -42,7 +43,7 @@ struct supervisor_settings {
 	int socket[INHERIT_SOCKETS]; /* that listen, for all to inherit; -1 = none. They stay the caller's */
 	int64_t end_ms_max; /* a process that was told to end and lives on for so long is killed */
 	struct scaling_settings scaling; /* of the first role; most = 0: there are always role[0].n */
-	void (*ready)(void *arg); /* all are there, for the first time */
+	void (*ready)(void *arg);        /* all are there, for the first time */
 	void *arg;
 };
 

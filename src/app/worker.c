@@ -158,8 +158,7 @@ void worker_take_numbers(struct worker *w, struct str numbers, int64_t now_ms)
 			return;
 	}
 	if (w->cpu_at_ms != 0 && at_ms > w->cpu_at_ms) {
-		w->sample.cpu_percent =
-			(int)((cpu_us - w->cpu_us) / 10 / (at_ms - w->cpu_at_ms));
+		w->sample.cpu_percent = (int)((cpu_us - w->cpu_us) / 10 / (at_ms - w->cpu_at_ms));
 		w->sample.waiting = waiting != 0;
 		w->sample_ms = now_ms;
 	}

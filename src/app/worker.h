@@ -23,18 +23,18 @@ struct worker {
 	enum worker_state state;
 	const struct supervisor_role *role;
 	size_t role_index;
-	int index;     /* within its role */
-	int generation; /* of rolling restarts, in which it was started */
-	char name[32]; /* "compute-0" */
+	int index;           /* within its role */
+	int generation;      /* of rolling restarts, in which it was started */
+	char name[32];       /* "compute-0" */
 	struct child *child; /* NULL when it does not run */
 	struct channel *channel;
 	struct inhand *page;
 	struct worker *replaces; /* this one, once ready */
 	bool is_replaced;        /* there is one that is to replace it */
 	bool is_last;            /* it is not started again after its end */
-	int failures; /* starts in a row that did not become ready */
+	int failures;            /* starts in a row that did not become ready */
 	int64_t start_at_ms, started_ms, backoff_ms, kill_at_ms; /* mono */
-	int64_t cpu_us, cpu_at_ms; /* as last told */
+	int64_t cpu_us, cpu_at_ms;                               /* as last told */
 	struct scaling_sample sample;
 	int64_t sample_ms; /* mono; when it came; 0 = none since the start */
 	/* the supervisor's */

@@ -507,8 +507,8 @@ void engine_quarantine(struct engine *e, struct str user, struct msg_id id);
 
 struct engine_stats {
 	uint64_t published, delivered, failed, retried, cancelled;
-	int deliveries;      /* running now */
-	bool waiting;        /* the last claim left work behind, or there was no room to ask for any */
+	int deliveries; /* running now */
+	bool waiting;   /* the last claim left work behind, or there was no room to ask for any */
 	size_t memory_bytes; /* of messages held */
 };
 struct engine_stats engine_stats(const struct engine *e);

@@ -16,7 +16,7 @@ struct channel;
 
 struct channel_ops {
 	void (*message)(void *arg, struct str m); /* as long as the call runs */
-	void (*ended)(void *arg); /* the other end is gone; may close the channel */
+	void (*ended)(void *arg);                 /* the other end is gone; may close the channel */
 };
 
 /* Two connected descriptors, closed on exec. False when the system has none left. */

@@ -14,7 +14,8 @@ struct child_settings {
 	const char *path;  /* of the program */
 	char *const *argv; /* NULL-terminated, as exec takes them */
 	char *const *env;
-	const int *fd; /* become 3, 4, ... in the child, besides standard output and error; -1 is left out. They
+	const int *
+		fd; /* become 3, 4, ... in the child, besides standard output and error; -1 is left out. They
 			* stay the caller's */
 	size_t fds;
 	/* It has ended, by this signal or, when that is 0, with this status; may free the child. */

@@ -101,8 +101,7 @@ TEST(a_change_is_counted_from)
 
 TEST(the_wait_doubles_until_somebody_is_in_good_health)
 {
-	static const int64_t waits[] = { 100,  200,  400,   800,   1600,
-					 3200, 6400, 10000, 10000, 10000 };
+	static const int64_t waits[] = { 100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000, 10000 };
 	int64_t wait = 0;
 
 	for (size_t i = 0; i < countof(waits); i++) {

@@ -137,7 +137,8 @@ TEST(all_start_and_all_end)
 	struct play p;
 
 	prepare(&p, 3, "good");
-	set_role(&p, 1, (struct supervisor_role){ .command = "logs", .n = 2, .index_flag = "-slot" },
+	set_role(&p, 1,
+		 (struct supervisor_role){ .command = "logs", .n = 2, .index_flag = "-slot" },
 		 "good");
 	p.stage[0] = (struct stage){ is_ready, SIGTERM };
 	T_EQ_INT(play(&p), 0);

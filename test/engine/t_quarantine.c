@@ -42,8 +42,7 @@ TEST(a_quarantined_message_is_not_attempted_but_dead_and_says_why)
 	proc_publish(&p, 2, 1000, "later");
 	poison = first_message(&w);
 	engine_quarantine(p.e, STR("somebody else"), poison);
-	engine_quarantine(p.e, STR("user"),
-			  (struct msg_id){ poison.seq, poison.nonce + 1 });
+	engine_quarantine(p.e, STR("user"), (struct msg_id){ poison.seq, poison.nonce + 1 });
 	engine_quarantine(p.e, STR("user"), poison);
 	turns(&p, 3000);
 	T_EQ_INT(p.sent_n, 1);
@@ -56,7 +55,8 @@ TEST(a_quarantined_message_is_not_attempted_but_dead_and_says_why)
 	world_look(&w, &dead);
 	T_EQ_INT(dead.rows, 1);
 	T_EQ_INT(dead.row[0].id.seq, poison.seq);
-	T_CHECK(str_has(dead.row[0].response, STR("quarantined: processes of this server have died")));
+	T_CHECK(str_has(dead.row[0].response,
+			STR("quarantined: processes of this server have died")));
 	arena_done(&dead.arena);
 	proc_stop(&p);
 	world_end(&w);
