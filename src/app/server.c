@@ -24,7 +24,7 @@ enum {
 	STOP_MS_MAX = 5 * 1000,
 	/* So long a retiring process, whose like go on, waits for the next request on a connection. The clients that
 	 * keep idle connections for less, as most do, never lose a request. */
-	PATIENCE_MS = 5 * 1000,
+	PATIENCE_MS = 10 * 1000,
 };
 
 struct server {

@@ -15,7 +15,7 @@
 #include "net/loop.h"
 
 /* Beyond the grace: for idle connections, for a store that is away, and to spare. */
-enum { END_SPARE_MS = 15 * 1000, PATH_BYTES = 4096 };
+enum { END_SPARE_MS = 20 * 1000, PATH_BYTES = 4096 };
 
 struct supervise {
 	const struct conf *conf;

@@ -33,6 +33,8 @@ function broken(name, r, lease_ms) {
 		[r.unexplained === 0, `${r.unexplained} messages came twice for no reason`],
 		[r.duplicates_percent < 1, `${r.duplicates_percent} % came twice`],
 		[r.takeover_ms <= lease_ms + 5000, `taken over after ${r.takeover_ms} ms`],
+		// So long after the end of load and faults, nothing is left of what the dead had at work.
+		[r.settled_ms <= lease_ms + 5000, `all was settled only after ${r.settled_ms} ms`],
 		[name !== "roll" || (r.failed === 0 && r.duplicates === 0), `${r.failed} requests failed, ${r.duplicates} came twice`],
 		[r.not_logged === 0 && r.logged_twice === 0, `${r.not_logged} not in the log, ${r.logged_twice} twice`],
 		[r.complaints === 0, `${r.complaints} complaints in the server's log`],
@@ -54,9 +56,9 @@ for (const name of values.only.split(",")) {
 		await load.stop();
 		const before = Date.now();
 		const left = await load.settle(world.lease_ms + 120_000);
-		const r = judge(world, load, faults, left);
+		const settled_ms = Date.now() - before;
+		const r = { ...judge(world, load, faults, left), settled_ms };
 		r.faults = faults.count;
-		r.settled_ms = Date.now() - before;
 		Object.assign(r, await judgeLog(world, load));
 		r.complaints = complaints(world).length;
 		if (name === "roll" && load.failures.length > 0) r.why = load.failures.slice(0, 5);
