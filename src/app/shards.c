@@ -13,6 +13,7 @@
 
 enum {
 	START_MS_MAX = 10 * 1000,
+	CLAIM_EVERY_MS = 1000, /* where other processes may be at work */
 };
 
 struct shard {
@@ -92,6 +93,7 @@ static void open_engine(struct shard *s)
 		.llm_key = str_c(set->conf->llm_key),
 		.deliveries_max = (int)set->conf->deliveries,
 		.memory_max = (size_t)set->conf->memory_mb * 1024 * 1024,
+		.claim_every_ms = set->conf->redis.n > 0 ? CLAIM_EVERY_MS : 0,
 		.plans = set->plans,
 		.plan = set->plan,
 		.on_account = account_told,

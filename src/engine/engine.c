@@ -14,6 +14,8 @@ struct engine *engine_new(const struct engine_settings *settings)
 	e->set = *settings;
 	if (e->set.deliveries_max <= 0)
 		e->set.deliveries_max = 4096;
+	if (e->set.claim_every_ms <= 0)
+		e->set.claim_every_ms = CLAIM_EVERY_MS;
 	if (e->set.memory_max == 0)
 		e->set.memory_max = 128 * 1024 * 1024;
 	rng_init(&e->rng, settings->seed);
@@ -29,6 +31,7 @@ struct engine *engine_new(const struct engine_settings *settings)
 	list_init(&e->deletions);
 	map_init(&e->zones, rng_u64(&e->rng));
 	buf_init(&e->scratch, RECORD_BYTES_MAX);
+	buf_init(&e->scan_after, USER_ID_BYTES_MAX * 4);
 	/* Somewhere behind it: after the clock was set back, several processes go on from the same number. */
 	e->last_seq = settings->store->info.seq_max + rng_below(&e->rng, SEQ_SPREAD);
 	e->claim_at_ms = INT64_MAX;
@@ -174,6 +177,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 
 	e->now_ms = wall_ms;
 	e->mono_ms = mono_ms;
+	accounts_turn(e);
 	if (e->started) {
 		stop_turn(e);
 		deletions_turn(e);
@@ -192,6 +196,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 		if (e->stopping && e->running > 0 && e->stop_mono_ms > mono_ms)
 			next = least(next, e->stop_mono_ms);
 	}
+	next = least(next, accounts_next_mono_ms(e));
 	/* The flush is also the sign of life that keeps our leases. */
 	store_flush(e->set.store, wall_ms);
 	stop_if_quiet(e);

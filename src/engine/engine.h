@@ -69,6 +69,9 @@ struct engine_settings {
 	int deliveries_max; /* running at once in this process; default 4,096 */
 	size_t memory_max; /* bytes of messages held for delivery; default 128 MiB. As it fills, less
 				     * is claimed, down to nothing; publishing goes on */
+	/* Between claims when nothing is known to be due; default 5,000. Other processes may have left work behind, or
+	 * changed users. */
+	int64_t claim_every_ms;
 	const struct plans *plans; /* those that users may have; NULL = the built-in ones */
 	const struct plan *plan;   /* overrides the users' own plans when not NULL (dev's -quota) */
 	/* A user is there, or has changed: its log, say, may be kept for another time. NULL: not told. */
@@ -101,6 +104,7 @@ struct account {
 	const struct plan *plan; /* its own, or what overrides it */
 	struct hmac_key *key;    /* of user.key_current */
 	int64_t version;         /* of the stored document */
+	uint64_t seen;           /* private: the last reading of all users that met it */
 	int64_t over_day,
 		over_month; /* for which it was last logged that a soft quota is exceeded */
 	struct buf record;

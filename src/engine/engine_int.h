@@ -33,6 +33,8 @@ enum {
 	CLAIM_DOCS_MAX = 64,  /* due documents of one claim */
 	ZONE_BYTES_MAX = 256 * 1024, /* of a time zone's file */
 	CLAIM_EVERY_MS = 5 * 1000,   /* at the latest: other processes may have left work behind */
+	USERS_AGAIN_MS = 500,        /* before the users are read again after a failure */
+	USERS_EVERY_MS = 1000,       /* between two readings because of a change */
 	CLAIM_FULL_MS = 1000,        /* between claims of documents alone */
 	DELIVERY_POOL_MAX = 256,     /* finished deliveries kept for reuse */
 	TAIL_EVERY_MS = 25,          /* between two readings of the outbox */
@@ -82,6 +84,13 @@ struct engine {
 	struct store_req
 		*refused; /* requests that were not let through to the store; see deletions.c */
 	struct scan account_scan;
+	struct buf scan_after; /* the user that the next page begins behind */
+	bool scanning;         /* `account_scan` is with the store */
+	bool scan_wanted;      /* as soon as its time has come */
+	uint64_t scans;        /* begun */
+	int64_t scan_mono_ms;  /* not before this */
+	int64_t scan_began_mono_ms;
+	int64_t users_version; /* the store's, as of the last scan */
 	void (*ready)(void *arg);
 	void *ready_arg;
 	bool started;
@@ -148,6 +157,10 @@ void docs_edit(struct engine *e, struct doc_edit *op, size_t bytes_max);
 /* accounts.c */
 void accounts_load(struct engine *e);
 void accounts_free(struct engine *e);
+/* The store's users are at this version: reads them again if they have changed. */
+void accounts_look(struct engine *e, int64_t users_version);
+void accounts_turn(struct engine *e);
+int64_t accounts_next_mono_ms(const struct engine *e);
 /* Takes over a stored document; a broken one is told and left out. */
 struct account *accounts_take_over(struct engine *e, struct str id, struct str value,
 				   int64_t version);

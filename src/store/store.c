@@ -71,6 +71,7 @@ static void clear_claim(struct claim *c)
 	c->doc = NULL;
 	c->n = c->docs = 0;
 	c->more = false;
+	c->users_version = 0;
 	c->next_ms = INT64_MAX;
 }
 

@@ -159,6 +159,7 @@ enum doc_kind {
 	DOC_BULK,
 	DOC_MAILBOX, /* where steps of a run wait for an event */
 	DOC_INVOKE,  /* a step of a run has invoked another run */
+	DOC_DIRECTORY, /* of the home database: databases, and where users live (engine/directory.h) */
 };
 
 /* What a user has used on one day (UTC). The store counts with the transitions, in the same step:
@@ -285,6 +286,8 @@ struct move {
 		} run_end;
 		struct {
 			struct str user;
+			/* REFUSAL_VERSION unless the user's DOC_USER (under its id) is at this version; 0 = whatever */
+			int64_t version;
 			size_t max; /* rows to remove at most, of whatever kind, in any order */
 			bool left;  /* result: there may be more to remove */
 		} purge; /* alone in its step; `events` stays empty. Removes messages in any state (a late settle is then NOT_FOUND), dead letters, gates,
@@ -339,6 +342,7 @@ struct claim {
 	size_t docs;
 	bool more; /* work is left that this claim had no room for: messages that could start, or due
 			     * documents beyond docs_max when that is not 0 */
+	int64_t users_version; /* grows with each change of a DOC_USER or DOC_DIRECTORY, by whomever */
 	int64_t next_ms; /* Unix ms at which something will become due or open by itself; INT64_MAX = nothing known */
 };
 

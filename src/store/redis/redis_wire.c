@@ -298,6 +298,7 @@ static void purge(struct redis_args *a, const struct move *m)
 	check(m->purge.user.n > 0 && m->events.n == 0);
 	byte(&h, 'X');
 	size(&h, m->purge.max);
+	number(&h, m->purge.version);
 	head_end(&h);
 	arg(a, m->purge.user);
 }

@@ -7,7 +7,6 @@ do
 
 local REPLACED = 'QSTASHVERSION the function library was replaced by version ' .. VERSION
 local args, arg_at -- of the call; the next one
-local NOBODY = '\0\0\0' -- as a holder
 local version_before, messages_before -- the turn
 
 local function next_arg()
@@ -106,7 +105,7 @@ local moves = {
 	X = {
 		read = function(head)
 			local p = { user = next_arg() }
-			p.max = sunpack('<d', head, 2)
+			p.max, p.version = sunpack('<dd', head, 2)
 			return p
 		end,
 		run = move_purge,
