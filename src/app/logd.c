@@ -21,7 +21,6 @@ enum {
 	STOP_MS_MAX = 5 * 1000,
 	TICK_MS = 60 * 1000,
 	BACKLOG_BYTES = 16 * 1024 * 1024,
-	RING_STEP_MS = 50, /* between looks at what nobody rings for */
 };
 
 static void ring(void *arg)
@@ -185,8 +184,6 @@ static int64_t turn(void *arg, int64_t now_ms, int64_t now_mono_ms)
 		next_ms = engine_ms < next_ms ? engine_ms : next_ms;
 	}
 	logd_serve_turn(d);
-	if (!list_is_empty(&d->forgetting) && next_ms > now_mono_ms + RING_STEP_MS)
-		next_ms = now_mono_ms + RING_STEP_MS;
 	if (d->stopping && now_mono_ms >= d->give_up_ms)
 		loop_stop(d->loop);
 	return d->stopping && next_ms > d->give_up_ms ? d->give_up_ms : next_ms;

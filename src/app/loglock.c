@@ -39,12 +39,6 @@ static bool take(int fd, unsigned slot, unsigned slots, char ret_error[256])
 {
 	unsigned number = NUMBERS_AT + slots;
 
-	if (!lock(fd, F_WRLCK, slot, 1)) {
-		snprintf(ret_error, 256, "the log process of slot %u runs already on this data "
-					 "directory",
-			 slot);
-		return false;
-	}
 	/* Of two that begin at once for different numbers, at least one sees the other. */
 	if (!lock(fd, F_RDLCK, number, 1) || is_locked(fd, NUMBERS_AT, slots) ||
 	    is_locked(fd, number + 1, END - number - 1)) {
@@ -53,7 +47,11 @@ static bool take(int fd, unsigned slot, unsigned slots, char ret_error[256])
 			 "this data directory; stop them first");
 		return false;
 	}
-	return true;
+	if (lock(fd, F_WRLCK, slot, 1))
+		return true;
+	snprintf(ret_error, 256, "the log process of slot %u runs already on this data directory",
+		 slot);
+	return false;
 }
 
 int loglock_take(const char *dir, unsigned slot, unsigned slots, char ret_error[256])

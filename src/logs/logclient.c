@@ -253,6 +253,7 @@ static void *thread_main(void *arg)
 
 			curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &a);
 			finish(a, m->data.result);
+			wait_ms = 0; /* it may have to be sent again */
 		}
 		check(curl_multi_poll(c->multi, NULL, 0, wait_ms, NULL) == CURLM_OK);
 	}

@@ -192,7 +192,7 @@ static void work_round(struct logs *l)
 {
 	struct work *w = work_pop(l);
 	int64_t now_ms = l->now_ms;
-	bool takes = w->kind == WORK_TAKE;
+	bool awaited = w->kind != WORK_FOUND;
 	size_t bytes;
 
 	pthread_mutex_unlock(&l->lock);
@@ -201,7 +201,7 @@ static void work_round(struct logs *l)
 	pthread_mutex_lock(&l->lock);
 	l->backlog_bytes -= bytes;
 	pthread_cond_signal(&l->read_cond);
-	if (takes) {
+	if (awaited) {
 		pthread_mutex_unlock(&l->lock);
 		wake_owner(l);
 		pthread_mutex_lock(&l->lock);

@@ -54,8 +54,8 @@ struct logs_settings {
 	 * must be thread-safe; NULL = 3 days for all. */
 	int64_t (*retention_s)(void *arg, struct str user);
 	void *retention_arg;
-	/* Rung from the log threads when logs_poll has something to do or logs_committed has
-	 * grown. */
+	/* Rung from the log threads when logs_poll has something to do, logs_committed has grown, or a user
+	 * is forgotten. */
 	void (*wake)(void *arg);
 	void *wake_arg;
 };

@@ -1,4 +1,4 @@
-// redis.mjs - Redis servers for tests.
+// redis.mjs - a Redis server of a test's own.
 import { spawn, spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { connect } from "node:net";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after } from "node:test";
 import { tempDir, until } from "./lib.mjs";
 
-export const installed = spawnSync("redis-server", ["--version"]).status === 0;
+export const redisIsInstalled = spawnSync("redis-server", ["--version"]).status === 0;
 
 const running = new Set();
 after(async () => {

@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import { test } from "node:test";
 import { children } from "../chaos/world.mjs";
 import { BIN, Server, Sink, tempDir, until } from "./lib.mjs";
-import { Redis, installed } from "./redis.mjs";
+import { Redis, redisIsInstalled as installed } from "./redis.mjs";
 
 if (!installed) console.error("t_processes: skipped, redis-server is not installed");
 const options = { skip: !installed, timeout: 170_000 };

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Client } from "@upstash/qstash";
 import { BIN, Server, Sink, tempDir, until } from "./lib.mjs";
-import { Redis, installed } from "./redis.mjs";
+import { Redis, redisIsInstalled } from "./redis.mjs";
 
-if (!installed) console.error("t_redis: skipped, redis-server is not installed");
-const options = { skip: !installed, timeout: 90_000 };
+if (!redisIsInstalled) console.error("t_redis: skipped, redis-server is not installed");
+const options = { skip: !redisIsInstalled, timeout: 90_000 };
 
 const MESSAGES = 500;
 const AT_ONCE = 16;

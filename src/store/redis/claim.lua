@@ -228,7 +228,8 @@ end
 -- `t` has max, bytes_max, docs_max, lease_ms. Answers { head, messages, documents }.
 function claim(t)
 	t.out, t.docs, t.n, t.bytes = {}, {}, 0, 0
-	local holders_ms = holders_look(t.lease_ms)
+	-- Who holds nothing does not know, either, when others are dead.
+	local holders_ms = holder ~= NOBODY and holders_look(t.lease_ms) or HUGE
 	housekeeping()
 	if again then
 		take_again(t)

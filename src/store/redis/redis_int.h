@@ -121,7 +121,6 @@ struct redis_handle {
 	int64_t retry_at_ms; /* no attempt to connect before */
 	int64_t backoff_ms;
 	size_t entry_bytes; /* of an outbox entry, at the last reading */
-	uint64_t told_trim; /* what a reader's tail has said last */
 
 	/* From here on: under `mutex`. */
 	pthread_mutex_t mutex;

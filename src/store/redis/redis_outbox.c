@@ -27,7 +27,6 @@ static size_t entries_wanted(const struct redis_handle *h, const struct tail *t)
 
 static bool ask_first(struct redis_handle *h, const struct tail *t)
 {
-	bool news = t->trim > h->told_trim || t->join;
 	struct redis_args a;
 	char trim[32];
 	bool ok;
@@ -38,7 +37,7 @@ static bool ask_first(struct redis_handle *h, const struct tail *t)
 			      (const char *const[]){ "XTRIM", "q:log", "MINID", trim });
 	}
 	redis_wire_init(&a);
-	if (t->reader.n > 0 && news)
+	if (t->reader.n > 0)
 		redis_wire_took(&a, t, h->outbox_bytes_max);
 	else
 		redis_wire_position(&a);
@@ -169,8 +168,6 @@ static bool begin_reader(struct redis_handle *h, struct redis_reader *r, struct 
 	t->lost = at < 0;
 	if (t->join && at > 0)
 		t->last = (uint64_t)at;
-	if (!t->lost && t->reader.n > 0)
-		h->told_trim = t->trim;
 	return true;
 }
 

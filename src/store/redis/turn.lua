@@ -7,7 +7,6 @@ do
 
 local REPLACED = 'QSTASHVERSION the function library was replaced by version ' .. VERSION
 local args, arg_at -- of the call; the next one
-local NOBODY = '\0\0\0' -- as a holder
 local version_before, messages_before -- the turn
 
 local function next_arg()
