@@ -20,6 +20,8 @@ enum {
 	STOP_MS_MAX = 5 * 1000,
 	TICK_MS = 60 * 1000,
 	BACKLOG_BYTES = 16 * 1024 * 1024,
+	READ_NICE =
+		19, /* a heavy query must not take the processor from those who publish and deliver */
 };
 
 static void ring(void *arg)
@@ -237,6 +239,8 @@ static bool open_logs(struct logd *d, char ret_error[LOGD_ERROR_BYTES])
 		&(struct logs_settings){
 			.dir = path,
 			.threaded = true,
+			.patient = true,
+			.read_nice = READ_NICE,
 			.backlog_bytes_max = BACKLOG_BYTES,
 			.retention_s = retention_of,
 			.retention_arg = d->retention,
@@ -323,7 +327,8 @@ int logd_main(int argc, char **argv)
 	}
 	if (conf.help) {
 		puts("Usage: qstash logs -redis URL -log-processes N -slot K [flags]\n\n"
-		     "Runs one of the N processes that keep the logs of a server whose messages are "
+		     "Runs one of the N processes that keep the logs of a server whose messages "
+		     "are "
 		     "in Redis. The server\n('qstash serve') has the same -log-processes. Exit "
 		     "status: 0 stopped by a signal, 1 not started (try\nagain may help), 2 wrong "
 		     "settings. The flags are those of serve.\n");

@@ -167,8 +167,8 @@ static bool open_log_port(struct logd *d, char ret_error[LOGD_ERROR_BYTES])
 				 },
 				 api_ops(), d->api, why);
 	if (d->log_http == NULL)
-		snprintf(ret_error, LOGD_ERROR_BYTES,
-			 "cannot listen; choose another -log-port: %s", why);
+		snprintf(ret_error, LOGD_ERROR_BYTES, "cannot listen; choose another -log-port: %s",
+			 why);
 	return d->log_http != NULL;
 }
 
@@ -180,9 +180,8 @@ static bool open_local(struct logd *d, char ret_error[LOGD_ERROR_BYTES])
 
 	snprintf(name, sizeof(name), LOGLINK_SOCKET, (unsigned)d->conf->slot);
 	d->local_path = dirs_join(d->dir, name);
-	d->local_http =
-		httpd_open(d->loop, &(struct httpd_settings){ .unix_path = d->local_path },
-			   logserver_ops(), d->server, why);
+	d->local_http = httpd_open(d->loop, &(struct httpd_settings){ .unix_path = d->local_path },
+				   logserver_ops(), d->server, why);
 	if (d->local_http == NULL)
 		snprintf(ret_error, LOGD_ERROR_BYTES, "cannot listen: %s", why);
 	return d->local_http != NULL;
@@ -217,8 +216,7 @@ bool logd_serve_open(struct logd *d, char ret_error[LOGD_ERROR_BYTES])
 		.status = status,
 		.arg = d,
 	});
-	return open_local(d, ret_error) && open_remote(d, ret_error) &&
-	       open_log_port(d, ret_error);
+	return open_local(d, ret_error) && open_remote(d, ret_error) && open_log_port(d, ret_error);
 }
 
 static void drain(struct logd *d, struct httpd *h, void (*done)(void *arg))

@@ -10,7 +10,7 @@ struct turn {
 	size_t n;
 	struct tail *tail; /* NULL: a call of the library */
 	size_t wanted;     /* of a tail: entries */
-	bool no_memory;         /* the server had no memory for it */
+	bool no_memory;    /* the server had no memory for it */
 };
 
 struct pipeline {

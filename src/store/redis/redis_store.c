@@ -161,7 +161,8 @@ static void answer_away(struct redis_handle *h)
 static void op_flush(struct store *s, int64_t now_ms)
 {
 	struct redis_handle *h = handle_of(s);
-	bool beat = !h->reader && (now_ms - h->beat_ms >= h->lease_ms / BEATS_PER_LEASE || now_ms < h->beat_ms);
+	bool beat = !h->reader &&
+		    (now_ms - h->beat_ms >= h->lease_ms / BEATS_PER_LEASE || now_ms < h->beat_ms);
 
 	if (h->pending.head == NULL && !beat)
 		return;
