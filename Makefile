@@ -10,7 +10,7 @@ TSAN = MESON_ARGS="-Db_sanitize=thread"
 FUZZ = CC=clang CFLAGS="-fno-sanitize-recover=undefined -fsanitize=fuzzer-no-link" \
 	MESON_ARGS="-Dfuzz=true -Db_lundef=false -Db_sanitize=address,undefined"
 
-.PHONY: all run test check asan tsan fuzz sim chaos bench bench-large bench-memory bench-rules fmt clang clean
+.PHONY: all run test check asan tsan fuzz sim chaos bench bench-large bench-logs bench-memory bench-rules fmt clang clean
 
 # The program build/qstash, and everything else there is to build.
 all: build/build.ninja
@@ -79,6 +79,10 @@ bench-rules:
 bench-large:
 	@tools/install-deps test
 	@bench/large $(ARGS)
+
+bench-logs:
+	@tools/install-deps test
+	@bench/logs $(ARGS)
 
 bench-memory:
 	@tools/install-deps test

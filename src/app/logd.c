@@ -21,6 +21,8 @@ enum {
 	STOP_MS_MAX = 5 * 1000,
 	TICK_MS = 60 * 1000,
 	BACKLOG_BYTES = 16 * 1024 * 1024,
+	READ_NICE =
+		19, /* a heavy query must not take the processor from those who publish and deliver */
 };
 
 static void ring(void *arg)
@@ -261,6 +263,8 @@ static bool open_logs(struct logd *d, char ret_error[LOGD_ERROR_BYTES])
 		&(struct logs_settings){
 			.dir = path,
 			.threaded = true,
+			.patient = true,
+			.read_nice = READ_NICE,
 			.backlog_bytes_max = BACKLOG_BYTES,
 			.retention_s = retention_of,
 			.retention_arg = d->retention,

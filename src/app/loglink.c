@@ -136,9 +136,9 @@ static bool sink_is_forgotten(void *arg, uint64_t number)
 struct engine_sink loglink_sink(struct loglink *l, const struct store *store)
 {
 	struct feed *f = xcalloc(1, sizeof(*f));
-	struct engine_sink sink = {
-		.forget = sink_forget, .is_forgotten = sink_is_forgotten, .arg = f
-	};
+	struct engine_sink sink = { .forget = sink_forget,
+				    .is_forgotten = sink_is_forgotten,
+				    .arg = f };
 
 	*f = (struct feed){ .next = l->feeds, .link = l, .store = store };
 	l->feeds = f;

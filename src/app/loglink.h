@@ -12,7 +12,8 @@
 #include "logs/logs.h"
 #include "net/loop.h"
 
-#define LOGLINK_SOCKET "logs-%u.sock" /* in the data directory: where the process of a slot is asked */
+#define LOGLINK_SOCKET \
+	"logs-%u.sock" /* in the data directory: where the process of a slot is asked */
 
 enum { LOGLINK_ERROR_BYTES = 256 };
 

@@ -16,10 +16,9 @@ enum { NUMBERS_AT = LOGSLOT_MAX, END = 2 * LOGSLOT_MAX + 1 };
 
 static bool lock(int fd, int how, unsigned from, unsigned n)
 {
-	struct flock range = { .l_type = (short)how,
-			       .l_whence = SEEK_SET,
-			       .l_start = from,
-			       .l_len = n };
+	struct flock range = {
+		.l_type = (short)how, .l_whence = SEEK_SET, .l_start = from, .l_len = n
+	};
 
 	return n == 0 || fcntl(fd, F_OFD_SETLK, &range) == 0;
 }
@@ -27,10 +26,9 @@ static bool lock(int fd, int how, unsigned from, unsigned n)
 /* Does anybody else hold a byte of these? */
 static bool is_locked(int fd, unsigned from, unsigned n)
 {
-	struct flock range = { .l_type = F_WRLCK,
-			       .l_whence = SEEK_SET,
-			       .l_start = from,
-			       .l_len = n };
+	struct flock range = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = from, .l_len = n
+	};
 
 	return n > 0 && fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
 }

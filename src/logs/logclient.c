@@ -46,11 +46,11 @@ struct logclient {
 	pthread_t thread;
 	struct list sent; /* the thread's */
 
-	pthread_mutex_t lock;    /* guards what follows */
-	struct list waiting;     /* to be sent */
-	struct list answered;    /* queries */
-	uint64_t forgets;        /* numbers given */
-	struct list forgetting;  /* struct forgetting: those that are not done */
+	pthread_mutex_t lock;   /* guards what follows */
+	struct list waiting;    /* to be sent */
+	struct list answered;   /* queries */
+	uint64_t forgets;       /* numbers given */
+	struct list forgetting; /* struct forgetting: those that are not done */
 	bool closing;
 };
 
@@ -147,8 +147,8 @@ static void unsend(struct ask *a)
 static void fail(struct ask *a, const char *why)
 {
 	problem_set(&a->query->problem, 503,
-		    "the log cannot be read at the moment: log process %u of %u %.300s", a->slot + 1,
-		    a->client->set.slots, why);
+		    "the log cannot be read at the moment: log process %u of %u %.300s",
+		    a->slot + 1, a->client->set.slots, why);
 }
 
 static void judge_query(struct ask *a, CURLcode code, long status)
@@ -315,10 +315,9 @@ static void set_headers(struct logclient *c)
 	c->headers = curl_slist_append(NULL, "Content-Type: application/octet-stream");
 	c->headers = curl_slist_append(c->headers, "Expect:");
 	if (c->set.secret.n > 0)
-		c->headers = curl_slist_append(c->headers,
-					       arena_fmt(&room, "Authorization: Bearer %.*s",
-							 STR_FMT(c->set.secret))
-						       .p);
+		c->headers = curl_slist_append(
+			c->headers,
+			arena_fmt(&room, "Authorization: Bearer %.*s", STR_FMT(c->set.secret)).p);
 	arena_done(&room);
 }
 
@@ -347,7 +346,8 @@ struct logclient *logclient_open(const struct logclient_settings *settings, char
 		ok = set_peer(c, i, settings->peers[i], ret_error);
 	c->set.peers = NULL;
 	if (ok && pthread_create(&c->thread, NULL, thread_main, c) != 0) {
-		snprintf(ret_error, 200, "the thread that asks the log processes cannot be started");
+		snprintf(ret_error, 200,
+			 "the thread that asks the log processes cannot be started");
 		ok = false;
 	}
 	if (ok)

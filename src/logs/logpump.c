@@ -9,10 +9,10 @@
 
 enum {
 	READ_BYTES_MAX = 2 * 1024 * 1024,
-	READ_EVERY_MS = 25,      /* while there are events */
-	READ_IDLE_MS = 200,      /* without any, at the end */
-	AGAIN_MS = 500,          /* when the database is not there, or the logs are behind */
-	DROPPED_LINES = 2,       /* a minute */
+	READ_EVERY_MS = 25, /* while there are events */
+	READ_IDLE_MS = 200, /* without any, at the end */
+	AGAIN_MS = 500,     /* when the database is not there, or the logs are behind */
+	DROPPED_LINES = 2,  /* a minute */
 };
 
 struct logpump {
@@ -54,7 +54,8 @@ void logpump_hurry(struct logpump *p)
 /* ---- what comes ------------------------------------------------------------------------------------- */
 
 /* The events of this slot's users, in the arena. False when what follows is no event. */
-static bool choose(const struct logpump *p, struct arena *a, struct str events, struct str *ret_mine)
+static bool choose(const struct logpump *p, struct arena *a, struct str events,
+		   struct str *ret_mine)
 {
 	struct str rest = events, from = events;
 	struct buf mine;
@@ -122,10 +123,11 @@ static void look_at_dropped(struct logpump *p)
 
 	if (p->knows_dropped && info->outbox_dropped > p->dropped &&
 	    log_allowed(&p->told_dropped, DROPPED_LINES, p->wall_ms))
-		log_error("logs",
-			  "database %s had more events waiting than -log-backlog allows: the oldest "
-			  "are dropped, %llu so far",
-			  info->database, (unsigned long long)info->outbox_dropped);
+		log_error(
+			"logs",
+			"database %s had more events waiting than -log-backlog allows: the oldest "
+			"are dropped, %llu so far",
+			info->database, (unsigned long long)info->outbox_dropped);
 	p->knows_dropped = true;
 	p->dropped = info->outbox_dropped;
 }
@@ -160,7 +162,7 @@ static void tail_done(struct store_req *req)
 static bool is_due(const struct logpump *p)
 {
 	return !p->reading && (p->mono_ms >= p->read_mono_ms + p->wait_ms ||
-			       (p->hurry && p->mono_ms > p->read_mono_ms));
+			       (p->hurry && p->mono_ms >= p->read_mono_ms + READ_EVERY_MS));
 }
 
 int64_t logpump_turn(struct logpump *p, int64_t wall_ms, int64_t mono_ms)
@@ -186,7 +188,8 @@ int64_t logpump_turn(struct logpump *p, int64_t wall_ms, int64_t mono_ms)
 	store_flush(store, wall_ms);
 	if (p->reading)
 		return INT64_MAX;
-	return p->hurry ? mono_ms + 1 : p->read_mono_ms + p->wait_ms;
+	return p->read_mono_ms +
+	       (p->hurry && p->wait_ms > READ_EVERY_MS ? READ_EVERY_MS : p->wait_ms);
 }
 
 struct logpump_stats logpump_stats(const struct logpump *p)

@@ -27,7 +27,7 @@ void logpump_free(struct logpump *p);
 
 /* Returns the mono ms of its next wish. */
 int64_t logpump_turn(struct logpump *p, int64_t wall_ms, int64_t mono_ms);
-/* Somebody waits: reads again at once. */
+/* Somebody waits: reads as soon as it would while there are events. */
 void logpump_hurry(struct logpump *p);
 
 struct logpump_stats {

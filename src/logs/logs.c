@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "logs/logreader.h"
@@ -108,8 +110,7 @@ static void wake_owner(struct logs *l)
 
 static bool is_in(const struct logs_query *q)
 {
-	return q->not_before_pos == 0 ||
-	       (q->from && q->not_before_pos <= logs_committed(q->from));
+	return q->not_before_pos == 0 || (q->from && q->not_before_pos <= logs_committed(q->from));
 }
 
 /* ---- the writer ------------------------------------------------------------------------------------- */
@@ -211,7 +212,7 @@ static void work_round(struct logs *l)
 /* Does a query wait for what is in the backlog? */
 static bool is_hurry(const struct logs *l)
 {
-	for (const struct logs_query *q = l->waiting.first; q; q = q->next) {
+	for (const struct logs_query *q = l->waiting.first; q && !l->settings.patient; q = q->next) {
 		if (!is_in(q))
 			return true;
 	}
@@ -306,6 +307,9 @@ static void *read_main(void *arg)
 {
 	struct logs *l = arg;
 
+	/* Of the thread alone, on Linux. Without it, it only competes like any other. */
+	if (l->settings.read_nice)
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), l->settings.read_nice);
 	pthread_mutex_lock(&l->lock);
 	while (!l->closing) {
 		int64_t at_ms;

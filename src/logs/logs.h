@@ -44,9 +44,13 @@ struct logs_source;
 enum { LOGS_SOURCE_BYTES_MAX = 64 };
 
 struct logs_settings {
-	const char *dir;       /* one file per user below it; created when needed */
-	bool threaded;         /* false: everything runs inside the calls (tests) */
-	bool ephemeral;        /* synchronous=OFF */
+	const char *dir; /* one file per user below it; created when needed */
+	bool threaded;   /* false: everything runs inside the calls (tests) */
+	bool ephemeral;  /* synchronous=OFF */
+	/* The files are written as often as ever although queries wait for what is on its way: each time costs a
+	 * sync of the disk, which others may share. */
+	bool patient;
+	int read_nice; /* of the answering thread: 0 to 19, the last when the processor is short */
 	size_t files_open_max; /* of each thread; the least recently used one is closed; 0 = 64 */
 	size_t body_bytes_max; /* message and response bodies are cut to this in the log; 0 = 1 MiB */
 	size_t backlog_bytes_max; /* of events handed over and not committed yet; 0 = 64 MiB */
@@ -121,11 +125,11 @@ struct logs_query {
 	void (*done)(struct logs_query *q); /* from logs_poll, on the owner's thread */
 	void *arg;
 	/* results */
-	struct problem problem;  /* status 0 = fine */
-	struct buf body;         /* the complete JSON answer; freed by the caller. STATES: empty */
-	bool found;              /* MESSAGE */
-	struct logs_query *next; /* private */
-	int64_t deadline_ms;     /* private */
+	struct problem problem;   /* status 0 = fine */
+	struct buf body;          /* the complete JSON answer; freed by the caller. STATES: empty */
+	bool found;               /* MESSAGE */
+	struct logs_query *next;  /* private */
+	int64_t deadline_ms;      /* private */
 	struct logs_source *from; /* private */
 };
 

@@ -16,7 +16,8 @@ struct logs_source {
 	_Atomic uint64_t committed;
 };
 
-struct logs_source *logsources_find(struct logs_source *list, struct str name); /* NULL when absent */
+struct logs_source *logsources_find(struct logs_source *list,
+				    struct str name); /* NULL when absent */
 struct logs_source *logsources_add(struct logs_source **list, struct str name, struct logs *logs);
 void logsources_free(struct logs_source *list);
 

@@ -175,7 +175,7 @@ enum { SOURCES = 3 };
 
 struct sources {
 	struct outbox *o;
-	uint64_t at[SOURCES];                 /* the position handed over */
+	uint64_t at[SOURCES];                  /* the position handed over */
 	struct str entry[SOURCES][OUTBOX + 1]; /* by source and position */
 };
 

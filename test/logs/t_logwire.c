@@ -8,10 +8,21 @@
 #include "t.h"
 
 /* Tags and values as logwire.c has them. */
-enum { KIND = 1, USER = 2, SOURCE = 3, NOT_BEFORE = 4, NOW = 5, BOTH = 6, ID = 7, IDS = 9, FILTER = 10, RUN = 11 };
+enum {
+	KIND = 1,
+	USER = 2,
+	SOURCE = 3,
+	NOT_BEFORE = 4,
+	NOW = 5,
+	BOTH = 6,
+	ID = 7,
+	IDS = 9,
+	FILTER = 10,
+	RUN = 11
+};
 
 struct value {
-	int tag; /* 0 = none */
+	int tag;          /* 0 = none */
 	const char *text; /* or else the number */
 	int64_t number;
 };
@@ -38,7 +49,8 @@ static const struct {
 	{ { { KIND, NULL, LOGS_STATES }, { USER, "u", 0 }, { IDS, "0123456789", 0 } }, false },
 	{ { { KIND, NULL, LOGS_STATES }, { USER, "u", 0 } }, false },
 	{ { { KIND, NULL, LOGS_LIST }, { USER, "u", 0 } }, false },
-	{ { { KIND, NULL, LOGS_LIST }, { USER, "u", 0 }, { FILTER, "", 0 } }, false }, /* no count */
+	{ { { KIND, NULL, LOGS_LIST }, { USER, "u", 0 }, { FILTER, "", 0 } },
+	  false }, /* no count */
 	{ { { KIND, NULL, LOGS_LIST }, { USER, "u", 0 }, { FILTER, "\x03\x01\x02", 0 } }, true },
 	{ { { KIND, NULL, LOGS_LIST }, { USER, "u", 0 }, { FILTER, "\x03\x02\x02", 0 } }, false },
 	{ { { KIND, NULL, LOGS_LIST }, { USER, "u", 0 }, { FILTER, "\x03\x01\x01", 0 } }, false },
@@ -47,11 +59,14 @@ static const struct {
 	{ { { KIND, NULL, LOGS_RUN_EVENTS }, { USER, "u", 0 }, { RUN, "", 0 } }, false },
 	{ { { KIND, NULL, 99 }, { USER, "u", 0 } }, false },
 	{ { { KIND, NULL, -1 }, { USER, "u", 0 } }, false },
-	{ { { KIND, NULL, LOGS_RUNS }, { USER, "u", 0 }, { RUN, "", 0 }, { USER, "v", 0 } }, false },
+	{ { { KIND, NULL, LOGS_RUNS }, { USER, "u", 0 }, { RUN, "", 0 }, { USER, "v", 0 } },
+	  false },
 	{ { { KIND, NULL, LOGS_RUNS }, { USER, "u", 0 }, { RUN, "", 0 }, { NOT_BEFORE, NULL, -1 } },
 	  false },
-	{ { { KIND, NULL, LOGS_RUNS }, { USER, "u", 0 }, { RUN, "", 0 }, { BOTH, NULL, 2 } }, false },
-	{ { { KIND, NULL, LOGS_RUNS }, { USER, "u", 0 }, { RUN, "", 0 }, { 200, "new", 0 } }, true },
+	{ { { KIND, NULL, LOGS_RUNS }, { USER, "u", 0 }, { RUN, "", 0 }, { BOTH, NULL, 2 } },
+	  false },
+	{ { { KIND, NULL, LOGS_RUNS }, { USER, "u", 0 }, { RUN, "", 0 }, { 200, "new", 0 } },
+	  true },
 };
 
 TEST_EACH(judges_queries, queries)
@@ -109,12 +124,12 @@ static const struct {
 } answers[] = {
 	{ "", 0, false },
 	{ "\x01\x01\x00", 3, true },
-	{ "\x01\x01\x02", 3, false },                  /* status 1 */
-	{ "\x01\x02\xee\x07\x02\x03why", 9, true },    /* 503 */
+	{ "\x01\x01\x02", 3, false },               /* status 1 */
+	{ "\x01\x02\xee\x07\x02\x03why", 9, true }, /* 503 */
 	{ "\x01\x01\x00\x03\x01\x02\x05\x02{}", 10, true },
-	{ "\x01\x01\x00\x03\x01\x04", 6, false },      /* found 2 */
-	{ "\x01\x01\x00\x05\x09{}", 7, false },        /* cut off */
-	{ "\x01\x01\x00\x04\x01\x01", 6, false },      /* states of another query */
+	{ "\x01\x01\x00\x03\x01\x04", 6, false }, /* found 2 */
+	{ "\x01\x01\x00\x05\x09{}", 7, false },   /* cut off */
+	{ "\x01\x01\x00\x04\x01\x01", 6, false }, /* states of another query */
 };
 
 TEST_EACH(judges_answers, answers)

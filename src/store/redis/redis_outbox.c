@@ -33,8 +33,7 @@ static bool ask_first(struct redis_handle *h, const struct tail *t)
 
 	if (t->reader.n == 0 && t->trim > 0 && t->trim < INT64_MAX) {
 		snprintf(trim, sizeof(trim), "%llu", (unsigned long long)t->trim + 1);
-		return append(h->conn, 4,
-			      (const char *const[]){ "XTRIM", "q:log", "MINID", trim });
+		return append(h->conn, 4, (const char *const[]){ "XTRIM", "q:log", "MINID", trim });
 	}
 	redis_wire_init(&a);
 	if (t->reader.n > 0)

@@ -29,7 +29,7 @@ struct redis_settings {
 	bool reader;       /* only tails and scans are asked: no leases, no sign of life */
 	size_t outbox_bytes_max; /* tails of readers say: the outbox forgets its oldest events beyond; 0 = it
 				  * stays as it is (at first 1 GiB) */
-	int64_t lease_ms;  /* 0 = 15,000 */
+	int64_t lease_ms; /* 0 = 15,000 */
 	/* NULL, or told when opening fails: the server only has to read its files yet, so try again. */
 	bool *ret_loading;
 	/* NULL, or told: the server cannot be reached (or reads its files, without ret_loading), and the handle was
