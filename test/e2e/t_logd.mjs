@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { BIN, Server, Sink, until } from "./lib.mjs";
+import { BIN, Server, Sink, tempDir, until } from "./lib.mjs";
 import { Redis, redisIsInstalled } from "./redis.mjs";
 
 if (!redisIsInstalled) console.error("t_logd: skipped, redis-server is not installed");
@@ -59,10 +59,13 @@ class LogProcess {
 }
 
 const run = (args) => spawnSync(BIN, args, { encoding: "utf8", timeout: 30_000 });
-const serve = (redis, of, args = []) =>
-	Server.start({ command: "serve", args: ["-allow-private", "-redis", redis.url, "-log-processes", String(of), ...args] });
-const serveOn = (redis, dir, of) =>
-	Server.start({ command: "serve", dir, args: ["-allow-private", "-redis", redis.url, "-log-processes", String(of)] });
+/** The server starts no log processes, for it is told where those are that the test starts. */
+const serveOn = (redis, dir, of, args = []) => {
+	const logs = Array.from({ length: of }, (_, slot) => join(dir, `logs-${slot}.sock`)).join(",");
+	const all = ["-allow-private", "-redis", redis.url, "-log-processes", String(of), "-logs", logs, ...args];
+	return Server.start({ command: "serve", dir, args: all });
+};
+const serve = (redis, of, args) => serveOn(redis, tempDir(), of, args);
 const newUser = (dir, id) => JSON.parse(run(["users", "create", id, "--json", "--data-dir", dir]).stdout);
 
 async function publish(s, token, url, body = "x") {
