@@ -57,7 +57,7 @@ struct delivery {
 	struct account *account; /* NULL when the user is gone */
 	int64_t retried;
 	uint64_t lease;
-	bool lapsed; /* it was not sent, for its lease may have run out */
+	bool lapsed;               /* it was not sent, for its lease may have run out */
 	bool asked_again;          /* PUTTING: an answer was lost, the step submitted again */
 	struct publish_item *item; /* PUTTING on behalf of an API call; NULL for callbacks */
 	struct step step;
@@ -128,7 +128,7 @@ struct engine {
 		char user[USER_ID_BYTES_MAX];
 		size_t user_n;
 		struct msg_id id;
-	} *quarantined; /* the last ones */
+	} *quarantined;     /* the last ones */
 	size_t quarantines; /* ever */
 
 	struct list triggers; /* of schedules, under way */
