@@ -10,7 +10,7 @@ TSAN = MESON_ARGS="-Db_sanitize=thread"
 FUZZ = CC=clang CFLAGS="-fno-sanitize-recover=undefined -fsanitize=fuzzer-no-link" \
 	MESON_ARGS="-Dfuzz=true -Db_lundef=false -Db_sanitize=address,undefined"
 
-.PHONY: all run test check asan tsan fuzz sim bench bench-large bench-memory bench-rules bench-workflow fmt clang clean
+.PHONY: all run test check asan tsan fuzz sim chaos bench bench-large bench-logs bench-memory bench-rules bench-workflow fmt clang clean
 
 # The program build/qstash, and everything else there is to build.
 all: build/build.ninja
@@ -59,6 +59,13 @@ sim: build/build.ninja
 	@tools/build build sim/sim
 	@build/sim/sim --seeds $(SEEDS) $(ARGS)
 
+# Processes, databases and log processes that die, stall and are replaced, under load: nothing may be lost. Its short form
+# is part of `make test`.
+chaos:
+	@tools/install-deps test
+	@tools/build build src/app/qstash
+	@QSTASH_BIN=$(CURDIR)/build/qstash node test/chaos/chaos.mjs $(ARGS)
+
 # Measurements, each in a release build of its own (build-bench/); ARGS="--help" tells what they take.
 bench:
 	@tools/install-deps bench
@@ -77,6 +84,10 @@ bench-workflow:
 bench-large:
 	@tools/install-deps test
 	@bench/large $(ARGS)
+
+bench-logs:
+	@tools/install-deps test
+	@bench/logs $(ARGS)
 
 bench-memory:
 	@tools/install-deps test

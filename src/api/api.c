@@ -6,6 +6,7 @@
 #include "api/burst.h"
 #include "api/call.h"
 #include "api/cors.h"
+#include "api/handlers.h"
 #include "api/routes.h"
 #include "base/check.h"
 
@@ -13,7 +14,7 @@ struct api *api_new(const struct api_settings *settings)
 {
 	struct api *api = xcalloc(1, sizeof(*api));
 
-	check(settings->engine != NULL && settings->logs != NULL && settings->loop != NULL);
+	check(settings->pool != NULL && settings->logs.query != NULL && settings->loop != NULL);
 	api->set = *settings;
 	buf_init(&api->out, API_ANSWER_BYTES_MAX);
 	return api;
@@ -36,6 +37,8 @@ static bool is_under_admin(struct str path)
 
 static bool is_served(const struct call *c)
 {
+	if (c->api->set.logs_only)
+		return c->route->scope == ROUTE_LOG || c->route->run == h_health;
 	return !c->api->set.control || c->route->scope == ROUTE_ADMIN ||
 	       c->route->scope == ROUTE_OPEN;
 }
@@ -83,6 +86,17 @@ static bool admit_admin(struct call *c, struct str token)
 	return false;
 }
 
+/* It may be that of a user whom a database knows that has been away since the start. */
+static void refuse_token(struct call *c)
+{
+	if (pool_is_whole(c->api->set.pool))
+		call_refuse(c, 401, "unable to authenticate: invalid token");
+	else
+		call_refuse(c, 503,
+			    "this token is not known, but one of the databases has not been "
+			    "reached yet; try again");
+}
+
 /* False when the call is answered. */
 static bool admit(struct call *c)
 {
@@ -95,15 +109,17 @@ static bool admit(struct call *c)
 	token = auth_token(call_arena(c), field, c->req->query);
 	if (c->route->scope == ROUTE_ADMIN)
 		return admit_admin(c, token);
-	kind = engine_token(c->api->set.engine, token, &c->account);
+	kind = pool_token(c->api->set.pool, token, &c->account);
 	if (kind == TOKEN_NONE) {
-		call_refuse(c, 401, "unable to authenticate: invalid token");
+		refuse_token(c);
 		return false;
 	}
-	if (kind == TOKEN_READ_ONLY && c->route->scope != ROUTE_READ) {
+	if (kind == TOKEN_READ_ONLY && c->route->scope != ROUTE_READ &&
+	    c->route->scope != ROUTE_LOG) {
 		call_refuse(c, 403, "this needs the full token; the read-only one may only read");
 		return false;
 	}
+	c->engine = c->account->engine;
 	c->plan = c->account->plan;
 	return c->route->scope == ROUTE_SEND || burst_admit(c);
 }

@@ -9,21 +9,24 @@
 #define API_API_H
 
 #include "base/compiler.h"
+#include "logs/logs.h"
 #include "net/httpd.h"
 
 struct api;
 struct engine;
-struct logs;
 struct loop;
+struct pool;
 
 struct api_settings {
-	struct engine *engine;
-	struct logs *logs;
+	struct pool *pool;      /* who may call, and what serves them */
+	struct logs_port logs;  /* who answers for the log */
 	struct loop *loop;      /* for the time of day */
 	struct str admin_token; /* of /v2/admin; empty = there is no such thing */
 	/* Whoever gets here is an administrator (a socket that only its owner may open); nothing else is
 	 * served then but the health check. */
 	bool control;
+	/* Nothing but reading logs is served, and the health check: a process of logs alone. */
+	bool logs_only;
 	struct str llm_url; /* the engine's; empty = api/llm is refused */
 	bool cors;          /* any web page may call (development) */
 };

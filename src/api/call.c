@@ -16,6 +16,15 @@ int64_t call_now_ms(const struct call *c)
 	return loop_wall_ms(c->api->set.loop);
 }
 
+void call_ask_log(struct call *c, struct logs_query *q)
+{
+	q->user = c->account->user.id;
+	q->now_ms = call_now_ms(c);
+	q->not_before_pos = engine_outbox_last(c->engine);
+	q->source = engine_database(c->engine);
+	c->api->set.logs.query(c->api->set.logs.arg, q);
+}
+
 struct json_out call_json(struct call *c)
 {
 	buf_reset(&c->api->out);
@@ -83,20 +92,24 @@ void call_fail_with(struct call *c, const struct problem *p, struct str headers)
 	call_answer_with(c, p->status, headers);
 }
 
+/* What a status asks the client to do. */
+static struct str status_headers(int status)
+{
+	if (status == 401)
+		return STR("WWW-Authenticate: Bearer\r\n");
+	return status == 503 ? STR("Retry-After: 1\r\n") : STR_NULL;
+}
+
 void call_fail(struct call *c, const struct problem *p)
 {
-	call_fail_with(c, p, STR_NULL);
+	call_fail_with(c, p, status_headers(p->status));
 }
 
 void call_refuse(struct call *c, int status, const char *text)
 {
-	struct str headers = STR_NULL;
-
 	check(status >= 400);
-	if (status == 401)
-		headers = STR("WWW-Authenticate: Bearer\r\n");
 	error_json(c, str_c(text));
-	call_answer_with(c, status, headers);
+	call_answer_with(c, status, status_headers(status));
 }
 
 void call_refuse_method(struct call *c, struct str allow)

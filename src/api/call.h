@@ -13,6 +13,7 @@
 #include "base/problem.h"
 #include "core/plan.h"
 #include "engine/engine.h"
+#include "engine/pool.h"
 
 enum {
 	API_SMALL_BYTES_MAX = 1024 * 1024,         /* of a body that is not a message */
@@ -35,6 +36,7 @@ struct call {
 	struct str id[ROUTE_IDS_MAX]; /* from the path, decoded */
 	struct str rest;              /* of the path, raw */
 	struct account *account;      /* NULL on open routes */
+	struct engine *engine;        /* the account's */
 	const struct plan *plan;      /* the account's */
 	size_t body_max;              /* bytes */
 	void *data;                   /* the handler's */
@@ -42,6 +44,10 @@ struct call {
 
 struct arena *call_arena(const struct call *c);
 int64_t call_now_ms(const struct call *c);
+
+/* Asks the log about the caller's messages, for an answer that knows what the caller can have seen. Kind, filters and
+ * `done` are filled in already. */
+void call_ask_log(struct call *c, struct logs_query *q);
 
 /* Starts the JSON of an answer; to be finished by call_answer before anything else happens. */
 struct json_out call_json(struct call *c);

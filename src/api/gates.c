@@ -32,7 +32,7 @@ struct gates_change *gates_change(struct call *c, enum gate_kind kind, enum gate
 
 void gates_submit(struct call *c, struct gates_change *g)
 {
-	engine_gate_change(c->api->set.engine, &g->op);
+	engine_gate_change(c->engine, &g->op);
 }
 
 /* The list comes in pages and other calls are answered in between, so it has a buffer of its own. */
@@ -87,5 +87,5 @@ void gates_answer(struct call *c, const struct gates_ask *ask)
 	s->list.each = show;
 	s->list.done = shown;
 	s->list.arg = s;
-	engine_gate_list(c->api->set.engine, &s->list);
+	engine_gate_list(c->engine, &s->list);
 }

@@ -168,7 +168,7 @@ static void send_items(struct call *c, struct batch *b)
 		return;
 	}
 	if (b->publish.n > 0)
-		engine_publish(c->api->set.engine, &b->publish);
+		engine_publish(c->engine, &b->publish);
 	if (b->runs.n > 0)
 		runitem_send(&b->runs);
 }
@@ -216,7 +216,7 @@ static void find_groups(struct call *c, struct batch *b)
 	if (find->n == 0)
 		groups_found(find);
 	else
-		engine_groups_find(c->api->set.engine, find);
+		engine_groups_find(c->engine, find);
 }
 
 void h_batch(struct call *c)

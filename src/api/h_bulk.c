@@ -120,7 +120,7 @@ void h_bulk_get(struct call *c)
 	}
 	l = listing_new(c, got);
 	l->op.name = c->id[0];
-	engine_docs_read(c->api->set.engine, &l->op);
+	engine_docs_read(c->engine, &l->op);
 }
 
 /* ---- all ------------------------------------------------------------------------------------- */
@@ -218,7 +218,7 @@ void h_bulk_list(struct call *c)
 
 	l->op.page = PAGE_DEFAULT;
 	if (take_query(c, l))
-		engine_docs_read(c->api->set.engine, &l->op);
+		engine_docs_read(c->engine, &l->op);
 	else
 		call_fail(c, &l->problem);
 }

@@ -79,7 +79,7 @@ static struct dlq_call *dlq_call(struct call *c, enum dlq_what what,
 static void submit(struct dlq_call *d)
 {
 	arena_init(&d->op.arena);
-	engine_dlq(d->call->api->set.engine, &d->op);
+	engine_dlq(d->call->engine, &d->op);
 }
 
 /* On the one entry that the path names. */

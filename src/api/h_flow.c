@@ -207,5 +207,5 @@ void h_flow_global(struct call *c)
 	g->list.each = global_saw;
 	g->list.done = global_looked;
 	g->list.arg = g;
-	engine_gate_list(c->api->set.engine, &g->list);
+	engine_gate_list(c->engine, &g->list);
 }

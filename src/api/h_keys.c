@@ -35,5 +35,5 @@ void h_keys_rotate(struct call *c)
 	op->account = c->account;
 	op->done = rotated;
 	op->arg = c;
-	engine_keys_rotate(c->api->set.engine, op);
+	engine_keys_rotate(c->engine, op);
 }

@@ -25,13 +25,10 @@ static void list(struct call *c, bool both_keys)
 		return;
 	}
 	q->kind = LOGS_LIST;
-	q->user = c->account->user.id;
 	q->both_keys = both_keys;
-	q->now_ms = call_now_ms(c);
-	q->not_before_pos = engine_outbox_last(c->api->set.engine);
 	q->done = answered;
 	q->arg = c;
-	logs_query(c->api->set.logs, q);
+	call_ask_log(c, q);
 }
 
 void h_logs_list(struct call *c)

@@ -49,14 +49,11 @@ static void ask_log(struct lookup *l)
 	struct call *c = l->call;
 
 	l->log.kind = LOGS_MESSAGE;
-	l->log.user = c->account->user.id;
 	l->log.id = l->get.id;
 	l->log.grace_ms = GRACE_MS;
-	l->log.now_ms = call_now_ms(c);
-	l->log.not_before_pos = engine_outbox_last(c->api->set.engine);
 	l->log.done = log_answered;
 	l->log.arg = c;
-	logs_query(c->api->set.logs, &l->log);
+	call_ask_log(c, &l->log);
 }
 
 static void got(struct message_get *op)
@@ -86,7 +83,7 @@ void h_messages_get(struct call *c)
 	l->get.done = got;
 	l->get.arg = l;
 	arena_init(&l->get.arena);
-	engine_message_get(c->api->set.engine, &l->get);
+	engine_message_get(c->engine, &l->get);
 }
 
 /* ---- cancelling ------------------------------------------------------------------------------ */
@@ -142,7 +139,7 @@ void h_messages_cancel_one(struct call *c)
 	op->ids_n = 1;
 	op->done = cancelled_one;
 	op->arg = c;
-	engine_message_cancel(c->api->set.engine, op);
+	engine_message_cancel(c->engine, op);
 }
 
 /* Texts that are no ids name no message: they are left out. */
@@ -190,7 +187,7 @@ static void cancel_ids(struct call *c, struct cancelling *k)
 	if (k->by_id.ids_n == 0)
 		answer_cancelled(c, 0);
 	else
-		engine_message_cancel(c->api->set.engine, &k->by_id);
+		engine_message_cancel(c->engine, &k->by_id);
 }
 
 /* Ids are exactly these messages, whatever else the request says. */
@@ -215,5 +212,5 @@ void h_messages_cancel(struct call *c)
 		.done = cancelled_bulk,
 		.arg = c,
 	};
-	engine_bulk_cancel(c->api->set.engine, &k->bulk);
+	engine_bulk_cancel(c->engine, &k->bulk);
 }

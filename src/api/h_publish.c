@@ -52,7 +52,7 @@ static void publish(struct publication *pub)
 		.n = n,
 		.done = published,
 	};
-	engine_publish(c->api->set.engine, &pub->publish);
+	engine_publish(c->engine, &pub->publish);
 }
 
 static void group_found(struct groups_find *find)
@@ -129,7 +129,7 @@ static void publish_to(struct call *c, struct str queue, enum options_use use)
 		.arena = call_arena(c),
 		.done = group_found,
 	};
-	engine_groups_find(c->api->set.engine, &pub->find);
+	engine_groups_find(c->engine, &pub->find);
 }
 
 void h_publish(struct call *c)

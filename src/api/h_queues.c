@@ -76,7 +76,7 @@ void h_queues_delete(struct call *c)
 	op->name = c->id[0];
 	op->done = deleted;
 	op->arg = c;
-	engine_queue_delete(c->api->set.engine, op);
+	engine_queue_delete(c->engine, op);
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */

@@ -170,7 +170,7 @@ static void show(struct call *c, struct str id)
 	w->read.done = shown;
 	w->read.arg = c;
 	arena_init(&w->read.arena);
-	engine_docs_read(c->api->set.engine, &w->read);
+	engine_docs_read(c->engine, &w->read);
 }
 
 void h_schedules_list(struct call *c)
@@ -225,7 +225,7 @@ static void change(struct call *c, enum schedule_what what)
 	struct schedule_op *op = change_new(c, what);
 
 	op->id = c->id[0];
-	engine_schedule_change(c->api->set.engine, op);
+	engine_schedule_change(c->engine, op);
 }
 
 void h_schedules_pause(struct call *c)
@@ -353,7 +353,7 @@ void h_schedules_create(struct call *c)
 	struct schedule_op *op = change_new(c, SCHEDULE_CREATE);
 
 	if (make_schedule(c, op, &op->problem))
-		engine_schedule_change(c->api->set.engine, op);
+		engine_schedule_change(c->engine, op);
 	else
 		call_fail(c, &op->problem);
 }

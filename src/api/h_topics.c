@@ -80,7 +80,7 @@ static void show(struct call *c, struct str name)
 	op->done = shown;
 	op->arg = c;
 	arena_init(&op->arena);
-	engine_docs_read(c->api->set.engine, op);
+	engine_docs_read(c->engine, op);
 }
 
 void h_topics_list(struct call *c)
@@ -139,7 +139,7 @@ static void change_endpoints(struct call *c, enum group_what what)
 	}
 	op->endpoint = e.v;
 	op->n = e.n;
-	engine_group_change(c->api->set.engine, op);
+	engine_group_change(c->engine, op);
 }
 
 void h_topics_add(struct call *c)
@@ -158,7 +158,7 @@ void h_topics_delete(struct call *c)
 	struct group_op *op = change_new(c, GROUP_DELETE);
 
 	if (name_is_valid(op->name))
-		engine_group_change(c->api->set.engine, op);
+		engine_group_change(c->engine, op);
 	else
 		call_answer_text(c, 200, STR("{}"));
 }
@@ -201,5 +201,5 @@ void h_topics_headers(struct call *c)
 	    !settings_are_good(c, &op->header, &op->problem))
 		call_fail(c, &op->problem);
 	else
-		engine_group_change(c->api->set.engine, op);
+		engine_group_change(c->engine, op);
 }

@@ -96,5 +96,5 @@ void h_usage(struct call *c)
 	u->op.account = c->account;
 	u->op.done = read_done;
 	arena_init(&u->op.arena);
-	engine_usage_read(c->api->set.engine, &u->op);
+	engine_usage_read(c->engine, &u->op);
 }

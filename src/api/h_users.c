@@ -20,7 +20,7 @@ static void user_members(struct json_out *j, const struct user *u)
 /* NULL with the call answered. */
 static struct account *account_of(struct call *c)
 {
-	struct account *a = engine_account(c->api->set.engine, c->id[0]);
+	struct account *a = pool_account(c->api->set.pool, c->id[0]);
 	struct problem p = { 0 };
 
 	if (a != NULL)
@@ -142,7 +142,7 @@ void h_users_create(struct call *c)
 		return;
 	x->status = 201;
 	x->show = show_all;
-	engine_user_create(c->api->set.engine, &x->new_user, &x->op);
+	pool_user_create(c->api->set.pool, &x->new_user, &x->op);
 }
 
 void h_users_change(struct call *c)
@@ -159,7 +159,7 @@ void h_users_change(struct call *c)
 		call_refuse(c, 400, "plan: must be given");
 		return;
 	}
-	engine_user_set_plan(c->api->set.engine, x->new_user.plan, &x->op);
+	engine_user_set_plan(a->engine, x->new_user.plan, &x->op);
 }
 
 void h_users_token(struct call *c)
@@ -171,7 +171,7 @@ void h_users_token(struct call *c)
 		return;
 	x = change_new(c, a);
 	x->show = show_token;
-	engine_user_reset_token(c->api->set.engine, &x->op);
+	engine_user_reset_token(a->engine, &x->op);
 }
 
 static void read_only_token(struct call *c, bool none)
@@ -183,7 +183,7 @@ static void read_only_token(struct call *c, bool none)
 		return;
 	x = change_new(c, a);
 	x->show = none ? NULL : show_read_only_token;
-	engine_user_read_only_token(c->api->set.engine, none, &x->op);
+	engine_user_read_only_token(a->engine, none, &x->op);
 }
 
 void h_users_read_only_token(struct call *c)
@@ -206,7 +206,7 @@ void h_users_delete(struct call *c)
 		return;
 	x = change_new(c, a);
 	x->status = 202;
-	engine_user_delete(c->api->set.engine, &x->op);
+	engine_user_delete(a->engine, &x->op);
 }
 
 /* ---- looking ---------------------------------------------------------------------------------- */
@@ -232,40 +232,19 @@ void h_users_get(struct call *c)
 }
 
 struct listing {
-	struct call *call;
 	struct users_list list;
-	struct str last;
-	struct buf text;
 	struct json_out json;
+	struct str last;
 };
 
-static void list_one(struct users_list *list, const struct user *u)
+static void list_one(struct users_list *list, const struct account *a)
 {
 	struct listing *l = list->arg;
 
 	json_open(&l->json, '{');
-	user_members(&l->json, u);
+	user_members(&l->json, &a->user);
 	json_close(&l->json, '}');
-	l->last = arena_str(call_arena(l->call), u->id);
-}
-
-static void listed(struct users_list *list)
-{
-	struct listing *l = list->arg;
-	struct buf text;
-
-	json_close(&l->json, ']');
-	if (list->more)
-		json_kstr(&l->json, STR("cursor"), l->last);
-	json_close(&l->json, '}');
-	text = l->text;
-	if (list->problem.status != 0)
-		call_fail(l->call, &list->problem);
-	else if (text.overflow)
-		call_refuse(l->call, 500, "the answer is too long");
-	else
-		call_answer_text(l->call, 200, buf_str(&text));
-	buf_done(&text);
+	l->last = a->user.id;
 }
 
 void h_users_list(struct call *c)
@@ -283,15 +262,17 @@ void h_users_list(struct call *c)
 		call_refuse(c, 400, "cursor: has a broken percent-escape");
 		return;
 	}
-	l->call = c;
 	l->list.max = (size_t)n;
 	l->list.each = list_one;
-	l->list.done = listed;
 	l->list.arg = l;
-	buf_init(&l->text, API_ANSWER_BYTES_MAX);
-	l->json = json_out(&l->text);
+	l->json = call_json(c);
 	json_open(&l->json, '{');
 	json_key(&l->json, STR("users"));
 	json_open(&l->json, '[');
-	engine_users_list(c->api->set.engine, &l->list);
+	pool_users_list(c->api->set.pool, &l->list);
+	json_close(&l->json, ']');
+	if (l->list.more)
+		json_kstr(&l->json, STR("cursor"), l->last);
+	json_close(&l->json, '}');
+	call_answer(c, 200);
 }

@@ -30,7 +30,7 @@ void h_workflow_history(struct call *c)
 	op->id = c->id[0];
 	op->done = history_read;
 	op->arg = c;
-	engine_run_history(c->api->set.engine, op);
+	engine_run_history(c->engine, op);
 }
 
 /* ---- one ------------------------------------------------------------------------------------- */
@@ -77,7 +77,7 @@ void h_workflow_end(struct call *c)
 	op->result = op->cancel ? STR_NULL : c->req->body;
 	op->done = ended;
 	op->arg = c;
-	engine_run_finish(c->api->set.engine, op);
+	engine_run_finish(c->engine, op);
 }
 
 /* ---- several --------------------------------------------------------------------------------- */
@@ -124,5 +124,5 @@ void h_workflow_cancel(struct call *c)
 		.arg = k,
 		.priv = c,
 	};
-	engine_run_cancel(c->api->set.engine, &k->op);
+	engine_run_cancel(c->engine, &k->op);
 }

@@ -102,7 +102,7 @@ static struct dlq_call *dlq_call(struct call *c, enum run_dlq_what what,
 static void submit(struct dlq_call *d)
 {
 	arena_init(&d->op.arena);
-	engine_run_dlq(d->call->api->set.engine, &d->op);
+	engine_run_dlq(d->call->engine, &d->op);
 }
 
 /* On the one that the path names. */

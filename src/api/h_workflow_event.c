@@ -64,7 +64,7 @@ void h_workflow_wait(struct call *c)
 	k->op.wait = &k->wait;
 	k->op.done = waits;
 	k->op.arg = c;
-	engine_run_wait(c->api->set.engine, &k->op);
+	engine_run_wait(c->engine, &k->op);
 }
 
 /* ---- who waits ------------------------------------------------------------------------------- */
@@ -148,7 +148,7 @@ static struct run_event *event_new(struct call *c, enum run_event_what what)
 static void submit(struct call *c, struct run_event *op)
 {
 	arena_init(&op->arena);
-	engine_run_event(c->api->set.engine, op);
+	engine_run_event(c->engine, op);
 }
 
 void h_workflow_waiters(struct call *c)
@@ -207,7 +207,7 @@ void h_workflow_hook(struct call *c)
 {
 	struct run_event *op = event_new(c, RUN_EVENT_KEEP);
 
-	op->account = engine_account(c->api->set.engine, c->id[0]);
+	op->account = pool_account(c->api->set.pool, c->id[0]);
 	if (op->account == NULL || op->account->removed) {
 		call_refuse(c, 404, "no open workflow run has this id");
 		return;
@@ -216,6 +216,7 @@ void h_workflow_hook(struct call *c)
 		call_refuse(c, 400, "the ids of run and event: " RUNASK_ID_ALLOWED);
 		return;
 	}
+	c->engine = op->account->engine;
 	op->is_webhook = true;
 	op->run = c->id[1];
 	op->event = c->id[2];

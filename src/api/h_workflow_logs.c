@@ -71,12 +71,9 @@ static void list(struct call *c, bool grouped)
 	};
 	if (q->run.count > 0 && q->run.count < LIMIT_PAGE_LOGS)
 		q->filter.count = q->run.count;
-	q->user = c->account->user.id;
-	q->now_ms = call_now_ms(c);
-	q->not_before_pos = engine_outbox_last(c->api->set.engine);
 	q->done = answered;
 	q->arg = c;
-	logs_query(c->api->set.logs, q);
+	call_ask_log(c, q);
 }
 
 void h_workflow_logs(struct call *c)

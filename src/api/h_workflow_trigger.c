@@ -59,8 +59,7 @@ static void triggered(struct runitems *r)
 /* "wfr_" and 21 characters. */
 static struct str new_id(struct call *c)
 {
-	uint64_t random[2] = { engine_random(c->api->set.engine),
-			       engine_random(c->api->set.engine) };
+	uint64_t random[2] = { engine_random(c->engine), engine_random(c->engine) };
 	char text[2 * B58_U64_LEN];
 
 	b58_u64(text, random[0]);

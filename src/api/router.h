@@ -28,6 +28,7 @@ enum route_method {
 enum route_scope {
 	ROUTE_OPEN,  /* anybody, without a token */
 	ROUTE_READ,  /* either token */
+	ROUTE_LOG,   /* either token; also served by a process of logs alone */
 	ROUTE_WRITE, /* the full token only */
 	ROUTE_SEND,  /* the same, and not counted against the burst limit (burst.h) */
 	ROUTE_ADMIN, /* the admin token, or anybody on the control socket */

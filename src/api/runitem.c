@@ -99,7 +99,7 @@ static size_t stretch(const struct runitems *r, size_t from)
 
 void runitem_send(struct runitems *r)
 {
-	struct engine *e = r->call->api->set.engine;
+	struct engine *e = r->call->engine;
 	size_t n, publishes;
 
 	check(r->n > 0);

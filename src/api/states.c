@@ -34,7 +34,7 @@ static void ask_store(struct states *s)
 		.arg = s,
 	};
 	arena_init(&s->get.arena);
-	engine_message_get(s->call->api->set.engine, &s->get);
+	engine_message_get(s->call->engine, &s->get);
 }
 
 /* A log that cannot be read knows nothing. */
@@ -56,14 +56,11 @@ void states_find(struct states *s)
 	s->state = arena_array(call_arena(s->call), enum event_state, s->n);
 	s->log = (struct logs_query){
 		.kind = LOGS_STATES,
-		.user = s->call->account->user.id,
 		.ids = s->ids,
 		.ids_n = s->n,
 		.states = s->state,
-		.now_ms = call_now_ms(s->call),
-		.not_before_pos = engine_outbox_last(s->call->api->set.engine),
 		.done = log_answered,
 		.arg = s,
 	};
-	logs_query(s->call->api->set.logs, &s->log);
+	call_ask_log(s->call, &s->log);
 }

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "logs/logslot.h"
 
-enum conf_kind { CONF_INT, CONF_TEXT, CONF_BOOL };
+enum conf_kind { CONF_INT, CONF_TEXT, CONF_BOOL, CONF_LIST };
 enum { CONF_COMMANDS_N = CONF_USERS + 1 };
 
 /* Of a command; env is NULL when it has no such setting, and empty when no variable gives it. */
@@ -24,6 +25,12 @@ struct conf_row {
 
 #define ON(env, def) { env, def }
 #define OFF { NULL, NULL }
+
+/* Whose settings a command takes. */
+static enum conf_command like(enum conf_command command)
+{
+	return command == CONF_COMPUTE || command == CONF_LOGS ? CONF_SERVE : command;
+}
 
 static const struct conf_row rows[] = {
 #define X(kind, field, flag, dev, serve, users, help) \
@@ -53,6 +60,35 @@ static bool is_bool(const char *s, bool *ret_value)
 	return false;
 }
 
+static bool list_add(struct conf_list *list, struct str value, const char *from,
+		     char ret_error[256])
+{
+	if (list->n == CONF_LIST_MAX) {
+		snprintf(ret_error, 256, "%s: may be given %d times at most", from, CONF_LIST_MAX);
+		return false;
+	}
+	list->v[list->n++] = value;
+	return true;
+}
+
+/* From a flag: the whole value. From a variable: what stands between spaces and commas. */
+static bool list_take(struct conf_list *list, const char *value, bool from_flag, const char *from,
+		      char ret_error[256])
+{
+	if (from_flag && !list->from_flag)
+		*list = (struct conf_list){ .from_flag = true };
+	if (from_flag)
+		return *value == '\0' || list_add(list, str_c(value), from, ret_error);
+	while (*value != '\0') {
+		size_t n = strcspn(value, " ,\t\n");
+
+		if (n > 0 && !list_add(list, str_n(value, n), from, ret_error))
+			return false;
+		value += n + (value[n] != '\0');
+	}
+	return true;
+}
+
 /* `from` names the flag or variable for the error. */
 static bool set_value(struct conf *c, const struct conf_row *row, const char *value,
 		      const char *from, char ret_error[256])
@@ -63,6 +99,8 @@ static bool set_value(struct conf *c, const struct conf_row *row, const char *va
 		*(const char **)field = value;
 		return true;
 	}
+	if (row->kind == CONF_LIST)
+		return list_take(field, value, *from == '-', from, ret_error);
 	if (row->kind == CONF_BOOL) {
 		if (is_bool(value, field))
 			return true;
@@ -78,7 +116,7 @@ static bool set_value(struct conf *c, const struct conf_row *row, const char *va
 
 static bool set_default(struct conf *c, const struct conf_row *row, char ret_error[256])
 {
-	const struct conf_use *use = &row->use[c->command];
+	const struct conf_use *use = &row->use[like(c->command)];
 	const char *env;
 
 	if (row->kind == CONF_TEXT)
@@ -94,7 +132,7 @@ static bool set_default(struct conf *c, const struct conf_row *row, char ret_err
 static const struct conf_row *find_row(const struct conf *c, struct str name)
 {
 	for (size_t i = 0; i < countof(rows); i++) {
-		if (rows[i].use[c->command].env != NULL && str_eq(str_c(rows[i].flag), name))
+		if (rows[i].use[like(c->command)].env != NULL && str_eq(str_c(rows[i].flag), name))
 			return &rows[i];
 	}
 	return NULL;
@@ -125,6 +163,69 @@ static int take_flag(struct conf *c, int left, char **arg, char ret_error[256])
 		return 0;
 	}
 	return set_value(c, row, arg[1], arg[0], ret_error) ? 2 : 0;
+}
+
+static bool check_process_values(const struct conf *c, char ret_error[256])
+{
+	int64_t n;
+
+	if (strcmp(c->processes, "auto") != 0 &&
+	    (!str_i64(str_c(c->processes), &n) || n < 1 || n > CONF_PROCESSES_MAX)) {
+		snprintf(ret_error, 256, "-processes must be auto, or 1 to %d", CONF_PROCESSES_MAX);
+		return false;
+	}
+	if (c->redis.n == 0 && strcmp(c->processes, "1") != 0) {
+		snprintf(ret_error, 256,
+			 "-processes: several processes need a Redis server to share (-redis)");
+		return false;
+	}
+	if (c->command == CONF_COMPUTE && c->redis.n == 0) {
+		snprintf(ret_error, 256, "a compute process needs a Redis server (-redis)");
+		return false;
+	}
+	if (c->lease_s < 2 || c->lease_s > 600) {
+		snprintf(ret_error, 256, "-lease must be 2 to 600");
+		return false;
+	}
+	if (c->busy_percent < 1 || c->busy_s < 1 || c->idle_s < 1 ||
+	    c->idle_percent >= c->busy_percent) {
+		snprintf(ret_error, 256,
+			 "-busy-cpu, -busy-seconds and -idle-seconds must be at least 1, -idle-cpu "
+			 "less than -busy-cpu");
+		return false;
+	}
+	return true;
+}
+
+static bool check_log_values(const struct conf *c, char ret_error[256])
+{
+	if (c->redis.n > 0 && (c->log_processes < 1 || c->log_processes > LOGSLOT_MAX)) {
+		snprintf(ret_error, 256, "-log-processes must be 1 to %d", LOGSLOT_MAX);
+		return false;
+	}
+	if (c->redis.n == 0 && c->command == CONF_LOGS) {
+		snprintf(ret_error, 256, "log processes read Redis servers: name them with -redis");
+		return false;
+	}
+	if (*c->logs_secret != '\0' && strlen(c->logs_secret) < CONF_ADMIN_TOKEN_MIN) {
+		snprintf(ret_error, 256,
+			 "-logs-secret (QSTASH_LOGS_SECRET) must have at least %d characters",
+			 CONF_ADMIN_TOKEN_MIN);
+		return false;
+	}
+	if (c->command != CONF_LOGS)
+		return true;
+	if (c->slot >= c->log_processes || c->log_backlog_mb < 1 || c->logs_port > 65535) {
+		snprintf(ret_error, 256,
+			 "-slot must be less than -log-processes, -log-backlog at least 1, "
+			 "-logs-port at most 65535");
+		return false;
+	}
+	if (c->logs_port > 0 && *c->logs_secret == '\0') {
+		snprintf(ret_error, 256, "-logs-port needs a -logs-secret");
+		return false;
+	}
+	return true;
 }
 
 static bool check_server_values(struct conf *c, char ret_error[256])
@@ -182,6 +283,12 @@ bool conf_parse(enum conf_command command, int argc, char **argv, struct conf *r
 	}
 	if (command != CONF_USERS && !check_server_values(&c, ret_error))
 		return false;
+	/* The embedded server keeps its log itself. */
+	if (c.redis.n == 0)
+		c.log_processes = 0;
+	if (like(command) == CONF_SERVE &&
+	    (!check_process_values(&c, ret_error) || !check_log_values(&c, ret_error)))
+		return false;
 	*ret_conf = c;
 	return true;
 }
@@ -189,7 +296,7 @@ bool conf_parse(enum conf_command command, int argc, char **argv, struct conf *r
 void conf_print_flags(enum conf_command command)
 {
 	for (size_t i = 0; i < countof(rows); i++) {
-		const struct conf_use *use = &rows[i].use[command];
+		const struct conf_use *use = &rows[i].use[like(command)];
 
 		if (use->env == NULL)
 			continue;

@@ -7,10 +7,20 @@
 
 #include "app/conf_tbl.h"
 #include "base/compiler.h"
+#include "base/str.h"
+
+enum { CONF_LIST_MAX = 64 };
+
+struct conf_list {
+	struct str v[CONF_LIST_MAX];
+	size_t n;
+	bool from_flag; /* then what the variable says does not count */
+};
 
 #define CONF_TYPE_INT int64_t
 #define CONF_TYPE_TEXT const char *
 #define CONF_TYPE_BOOL bool
+#define CONF_TYPE_LIST struct conf_list
 
 enum conf_command {
 #define X(name, text) CONF_##name,
@@ -18,7 +28,7 @@ enum conf_command {
 #undef X
 };
 
-enum { CONF_ARGS_MAX = 3, CONF_ADMIN_TOKEN_MIN = 24 };
+enum { CONF_ARGS_MAX = 3, CONF_ADMIN_TOKEN_MIN = 24, CONF_PROCESSES_MAX = 64 };
 
 struct conf {
 #define X(kind, field, flag, dev, serve, users, help) CONF_TYPE_##kind field;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/dev.h"
+#include "app/logd.h"
 #include "app/serve.h"
 #include "app/users.h"
 #include "base/log.h"
@@ -15,6 +16,8 @@ static void print_usage(FILE *out)
 	fputs("Usage: qstash COMMAND\n\n"
 	      "  dev        run the development server ('qstash dev --help' lists the flags)\n"
 	      "  serve      run the server for production ('qstash serve --help')\n"
+	      "  compute    run one compute process of a server ('qstash compute --help')\n"
+	      "  logs       run a process that keeps the logs of a server ('qstash logs --help')\n"
 	      "  users      make, list, change and delete users ('qstash users --help')\n"
 	      "  version    print the version\n"
 	      "  help       print this\n",
@@ -33,6 +36,10 @@ int main(int argc, char **argv)
 		return dev_main(argc - 2, argv + 2);
 	if (strcmp(command, "serve") == 0)
 		return serve_main(argc - 2, argv + 2);
+	if (strcmp(command, "compute") == 0)
+		return serve_compute_main(argc - 2, argv + 2);
+	if (strcmp(command, "logs") == 0)
+		return logd_main(argc - 2, argv + 2);
 	if (strcmp(command, "users") == 0)
 		return users_main(argc - 2, argv + 2);
 	if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {

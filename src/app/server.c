@@ -4,30 +4,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api/api.h"
 #include "app/dirs.h"
 #include "app/llm.h"
 #include "app/retention.h"
-#include "app/stores.h"
-#include "app/zone.h"
+#include "app/shards.h"
+#include "app/supervised.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "courier/curl/curl_courier.h"
 #include "courier/http/http_courier.h"
-#include "engine/engine.h"
-#include "logs/logs.h"
+#include "engine/pool.h"
 #include "net/httpd.h"
 #include "net/loop.h"
 
 enum {
-	START_MS_MAX = 10 * 1000,
 	STOP_MS_MAX = 5 * 1000,
-	LOG_TICK_MS = 60 * 1000,
-	LOG_BACKLOG_BYTES = 4 * 1024 * 1024
+	/* So long a retiring process, whose like go on, waits for the next request on a connection. The clients that
+	 * keep idle connections for less, as most do, never lose a request. */
+	PATIENCE_MS = 10 * 1000,
 };
 
 struct server {
@@ -36,141 +33,51 @@ struct server {
 	char *dir;
 	char *llm_url; /* what api/llm is delivered to; empty = nothing */
 	struct loop *loop;
-	struct loop_bell *store_bell, *logs_bell;
-	struct stores *stores;
-	struct store *store;
+	struct shards *shards;
+	struct pool *pool; /* of the shards */
 	struct retention *retention;
-	struct logs *logs;
 	struct courier *courier;
-	struct engine *engine;
 	struct api *api, *control_api;
 	struct httpd *http, *log_http, *control_http;
-	char *control_path;  /* NULL = there is none */
-	int64_t log_tick_ms; /* mono: when the logs are next to let time pass */
-	int64_t give_up_ms;  /* mono, when stopping: the end, come what may */
-	bool ready, stopping;
+	char *control_path; /* NULL = there is none */
+	int64_t give_up_ms; /* mono, when stopping: the end, come what may */
+	bool stopping, retiring;
 	int draining; /* parts that have not come to rest yet */
 };
 
-static void secret(void *arg, void *ret_bytes, size_t n)
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
 {
-	check(n <= 256);
-	check(getrandom(ret_bytes, n, 0) == (ssize_t)n);
+	return a_ms < b_ms ? a_ms : b_ms;
 }
 
-static void ring(void *arg)
+/* Of all databases together. */
+static int64_t tell_numbers(struct server *s, int64_t mono_ms)
 {
-	struct loop_bell **bell = arg;
+	struct supervised_numbers n = { 0 };
 
-	loop_bell_ring(*bell);
-}
+	for (size_t i = 0; i < pool_engines(s->pool); i++) {
+		struct engine_stats stats = engine_stats(pool_engine(s->pool, i));
 
-static void poll_store(void *arg)
-{
-	struct server *s = arg;
-
-	if (s->store != NULL)
-		store_poll(s->store);
-}
-
-static void poll_logs(void *arg)
-{
-	struct server *s = arg;
-
-	if (s->logs != NULL)
-		logs_poll(s->logs);
+		n.waiting = n.waiting || stats.waiting;
+		n.deliveries += stats.deliveries;
+		n.memory_bytes += stats.memory_bytes;
+	}
+	return supervised_turn(s->set.supervised, &n, mono_ms);
 }
 
 static int64_t turn(void *arg, int64_t wall_ms, int64_t mono_ms)
 {
 	struct server *s = arg;
-	int64_t next_ms = engine_turn(s->engine, wall_ms, mono_ms);
+	int64_t next_ms = shards_turn(s->shards, wall_ms, mono_ms);
 
-	if (mono_ms >= s->log_tick_ms) {
-		logs_tick(s->logs, wall_ms);
-		s->log_tick_ms = mono_ms + LOG_TICK_MS;
-	}
+	next_ms = earlier(next_ms, tell_numbers(s, mono_ms));
 	/* A store that is away for long must not hold up the end: what it was not told is done again. */
 	if (s->stopping && mono_ms >= s->give_up_ms)
 		loop_stop(s->loop);
-	else if (s->stopping && next_ms > s->give_up_ms)
-		next_ms = s->give_up_ms;
-	return next_ms < s->log_tick_ms ? next_ms : s->log_tick_ms;
-}
-
-static int64_t wall_ms(void *arg)
-{
-	return loop_wall_ms(arg);
-}
-
-static int64_t mono_ms(void *arg)
-{
-	return loop_mono_ms(arg);
-}
-
-static bool sink_take(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms)
-{
-	return logs_take(arg, events, after, pos, now_ms);
-}
-
-static uint64_t sink_committed(void *arg)
-{
-	return logs_committed(arg);
-}
-
-static uint64_t sink_forget(void *arg, struct str user)
-{
-	return logs_forget_user(arg, user);
-}
-
-static bool sink_is_forgotten(void *arg, uint64_t number)
-{
-	return logs_is_forgotten(arg, number);
+	return s->stopping ? earlier(next_ms, s->give_up_ms) : next_ms;
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------- */
-
-static bool open_store(struct server *s, char ret_error[SERVER_ERROR_BYTES])
-{
-	const struct stores_settings set = {
-		.conf = s->conf,
-		.dir = s->dir,
-		.loop = s->loop,
-		.wait_ms = START_MS_MAX,
-		.wake = ring,
-		.wake_arg = &s->store_bell,
-	};
-
-	s->stores = stores_open(&set, &s->store, ret_error);
-	return s->stores != NULL;
-}
-
-static void account_told(void *arg, const struct account *a)
-{
-	struct server *s = arg;
-
-	retention_set(s->retention, a->user.id, a->plan->log_retention_s);
-}
-
-static bool open_logs(struct server *s, char ret_error[SERVER_ERROR_BYTES])
-{
-	char *path = dirs_join(s->dir, "logs");
-
-	s->logs = logs_open(
-		&(struct logs_settings){
-			.dir = path,
-			.threaded = true,
-			.ephemeral = s->conf->ephemeral,
-			.backlog_bytes_max = LOG_BACKLOG_BYTES,
-			.retention_s = retention_of,
-			.retention_arg = s->retention,
-			.wake = ring,
-			.wake_arg = &s->logs_bell,
-		},
-		ret_error);
-	free(path);
-	return s->logs != NULL;
-}
 
 static bool open_courier(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
@@ -185,34 +92,32 @@ static bool open_courier(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 	return s->courier != NULL;
 }
 
-static void open_engine(struct server *s)
+static bool open_shards(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
-	uint64_t seed;
+	s->shards = shards_open(
+		&(struct shards_settings){
+			.conf = s->conf,
+			.dir = s->dir,
+			.loop = s->loop,
+			.courier = s->courier,
+			.retention = s->retention,
+			.plans = s->set.plans,
+			.plan = s->set.plan,
+			.llm_url = s->llm_url,
+			.inhand = supervised_inhand(s->set.supervised),
+		},
+		ret_error);
+	if (s->shards == NULL)
+		return false;
+	s->pool = shards_pool(s->shards);
+	return true;
+}
 
-	secret(NULL, &seed, sizeof(seed));
-	s->engine = engine_new(&(struct engine_settings){
-		.store = s->store,
-		.courier = s->courier,
-		.sink = { sink_take, sink_committed, sink_forget, sink_is_forgotten, s->logs },
-		.seed = seed,
-		.wall_ms = wall_ms,
-		.mono_ms = mono_ms,
-		.clock_arg = s->loop,
-		.secret = secret,
-		.zone = zone_read,
-		.region = str_c(s->conf->region),
-		.llm_url = str_c(s->llm_url),
-		.llm_key = str_c(s->conf->llm_key),
-		.deliveries_max = (int)s->conf->deliveries,
-		.memory_max = (size_t)s->conf->memory_mb * 1024 * 1024,
-		.plans = s->set.plans,
-		.plan = s->set.plan,
-		.on_account = account_told,
-		.on_account_arg = s,
-	});
+static void open_api(struct server *s)
+{
 	s->api = api_new(&(struct api_settings){
-		.engine = s->engine,
-		.logs = s->logs,
+		.pool = s->pool,
+		.logs = shards_logs(s->shards),
 		.loop = s->loop,
 		.admin_token = str_c(s->conf->admin_token),
 		.llm_url = str_c(s->llm_url),
@@ -220,34 +125,44 @@ static void open_engine(struct server *s)
 	});
 }
 
-static struct httpd *listen_on(struct server *s, int64_t port, char ret_error[200])
+/* On the socket that was inherited; 0: on one of our own. */
+static struct httpd *listen_on(struct server *s, int inherited, int64_t port, char ret_error[200])
 {
 	return httpd_open(s->loop,
-			  &(struct httpd_settings){ .host = s->conf->host, .port = (int)port },
+			  &(struct httpd_settings){
+				  .host = s->conf->host,
+				  .port = (int)port,
+				  .listen_fd = inherited,
+			  },
 			  api_ops(), s->api, ret_error);
 }
 
-/* For the commands on this machine. Its lock says that the directory is ours, so a socket that is there
- * already is a dead server's. */
+/* For the commands on this machine. The lock on the directory says that it is ours, so a socket that is there already is
+ * a dead server's. A compute process has that of its supervisor, or none. */
 static void open_control(struct server *s)
 {
-	char *path = dirs_join(s->dir, DIRS_CONTROL);
+	int fd = supervised_take_socket(s->set.supervised, INHERIT_CONTROL_FD);
+	char *path;
 	char why[200];
 
+	if (s->conf->command == CONF_COMPUTE && fd == 0)
+		return;
+	path = dirs_join(s->dir, DIRS_CONTROL);
 	s->control_api = api_new(&(struct api_settings){
-		.engine = s->engine,
-		.logs = s->logs,
+		.pool = s->pool,
+		.logs = shards_logs(s->shards),
 		.loop = s->loop,
 		.control = true,
 	});
-	s->control_http = httpd_open(s->loop, &(struct httpd_settings){ .unix_path = path },
-				     api_ops(), s->control_api, why);
-	if (s->control_http != NULL) {
+	s->control_http =
+		httpd_open(s->loop, &(struct httpd_settings){ .unix_path = path, .listen_fd = fd },
+			   api_ops(), s->control_api, why);
+	if (s->control_http == NULL)
+		log_warn("server", "'qstash users' cannot reach this server: %s", why);
+	if (s->control_http != NULL && fd == 0)
 		s->control_path = path;
-		return;
-	}
-	log_warn("server", "'qstash users' cannot reach this server: %s", why);
-	free(path);
+	else
+		free(path);
 }
 
 /* The listeners come last, so that whoever connects finds the users loaded; but a taken port should be told
@@ -256,15 +171,18 @@ static bool open_listeners(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
 	char why[200];
 
-	s->http = listen_on(s, s->conf->port, why);
+	s->http = listen_on(s, supervised_take_socket(s->set.supervised, INHERIT_PORT_FD),
+			    s->conf->port, why);
 	if (s->http == NULL) {
 		snprintf(ret_error, SERVER_ERROR_BYTES, "cannot listen; choose another -port: %s",
 			 why);
 		return false;
 	}
-	if (s->conf->command == CONF_SERVE && s->conf->log_port == 0)
+	/* Where there are log processes, it is theirs. */
+	if (s->conf->command == CONF_COMPUTE ||
+	    (s->conf->command == CONF_SERVE && s->conf->log_port == 0))
 		return true;
-	s->log_http = listen_on(s, s->conf->log_port, why);
+	s->log_http = listen_on(s, 0, s->conf->log_port, why);
 	if (s->log_http == NULL)
 		snprintf(ret_error, SERVER_ERROR_BYTES,
 			 "cannot listen; choose another -log-port: %s", why);
@@ -273,27 +191,9 @@ static bool open_listeners(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 
 /* ---- starting --------------------------------------------------------------------------------------- */
 
-static void set_flag(void *arg)
-{
-	*(bool *)arg = true;
-}
-
 static void account_ensured(struct account_op *op)
 {
-	set_flag(op->arg);
-}
-
-/* Turns the engine by hand until *flag: the loop does not run yet, so no request comes in between. */
-static bool turn_until(struct server *s, const bool *flag)
-{
-	int64_t give_up_ms = loop_mono_ms(s->loop) + START_MS_MAX;
-
-	while (!*flag && loop_mono_ms(s->loop) < give_up_ms) {
-		engine_turn(s->engine, loop_wall_ms(s->loop), loop_mono_ms(s->loop));
-		store_poll(s->store);
-		nanosleep(&(struct timespec){ .tv_nsec = 200 * 1000 }, NULL);
-	}
-	return *flag;
+	*(bool *)op->arg = true;
 }
 
 static bool ensure_user(struct server *s, const struct user *u, char ret_error[SERVER_ERROR_BYTES])
@@ -301,8 +201,8 @@ static bool ensure_user(struct server *s, const struct user *u, char ret_error[S
 	bool done = false;
 	struct account_op op = { .done = account_ensured, .arg = &done };
 
-	engine_account_ensure(s->engine, u, &op);
-	if (!turn_until(s, &done) || op.problem.status != 0) {
+	engine_account_ensure(pool_engine(s->pool, 0), u, &op);
+	if (!shards_turn_until(s->shards, &done) || op.problem.status != 0) {
 		snprintf(ret_error, SERVER_ERROR_BYTES, "cannot store user %.60s: %.150s", u->id.p,
 			 op.problem.text);
 		return false;
@@ -315,7 +215,7 @@ static bool has_public_user(struct server *s, char ret_error[SERVER_ERROR_BYTES]
 {
 	for (size_t i = 0; i < s->set.forbidden; i++) {
 		const struct user *u = &s->set.forbid[i];
-		const struct account *a = engine_account(s->engine, u->id);
+		const struct account *a = pool_account(s->pool, u->id);
 
 		if (a == NULL || (!str_eq(a->user.token, u->token) &&
 				  !str_eq(a->user.key_current, u->key_current) &&
@@ -350,18 +250,8 @@ static bool may_use_dir(const struct server *s, char ret_error[SERVER_ERROR_BYTE
 
 static bool start(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 {
-	const struct problem *p = engine_problem(s->engine);
-
-	engine_start(s->engine, set_flag, &s->ready);
-	if (!turn_until(s, &s->ready)) {
-		snprintf(ret_error, SERVER_ERROR_BYTES, "the store did not answer within %d s",
-			 START_MS_MAX / 1000);
+	if (!shards_start(s->shards, ret_error))
 		return false;
-	}
-	if (p->status != 0) {
-		snprintf(ret_error, SERVER_ERROR_BYTES, "%s; -plans gives them", p->text);
-		return false;
-	}
 	for (size_t i = 0; i < s->set.users; i++) {
 		if (!ensure_user(s, &s->set.user[i], ret_error))
 			return false;
@@ -379,18 +269,16 @@ struct server *server_open(const struct server_settings *settings,
 	s->set = *settings;
 	s->conf = settings->conf;
 	s->loop = loop_new();
-	s->store_bell = loop_bell_new(s->loop, poll_store, s);
-	s->logs_bell = loop_bell_new(s->loop, poll_logs, s);
 	s->retention = retention_new();
 	s->llm_url = llm_url(s->conf->llm_url, ret_error);
 	if (s->llm_url != NULL)
 		s->dir = dirs_data(s->conf, ret_error);
-	if (s->dir == NULL || !may_use_dir(s, ret_error) || !open_store(s, ret_error) ||
-	    !open_logs(s, ret_error) || !open_courier(s, ret_error)) {
+	if (s->dir == NULL || !may_use_dir(s, ret_error) || !open_courier(s, ret_error) ||
+	    !open_shards(s, ret_error)) {
 		server_close(s);
 		return NULL;
 	}
-	open_engine(s);
+	open_api(s);
 	if (!start(s, ret_error) || !open_listeners(s, ret_error)) {
 		server_close(s);
 		return NULL;
@@ -431,43 +319,74 @@ static void drain(struct server *s, struct httpd *h)
 	if (h == NULL)
 		return;
 	s->draining++;
-	httpd_drain(h, part_at_rest, s);
+	httpd_drain(h, s->retiring ? PATIENCE_MS : 0, part_at_rest, s);
 }
 
-/* A second signal does not wait any longer; what is leased is put back at the next start. */
+static void begin_stop(struct server *s)
+{
+	s->stopping = true;
+	s->give_up_ms = loop_mono_ms(s->loop) + s->conf->grace_s * 1000 + STOP_MS_MAX +
+			(s->retiring ? PATIENCE_MS : 0);
+	s->draining = shards_stop(s->shards, s->conf->grace_s * 1000, part_at_rest, s);
+	drain(s, s->http);
+	drain(s, s->log_http);
+	drain(s, s->control_http);
+}
+
+/* A second signal does not wait any longer; what is leased is put back at the next start, or when the lease ends. */
 static void stop(void *arg)
 {
 	struct server *s = arg;
 
-	if (s->stopping) {
+	if (!s->stopping)
+		begin_stop(s);
+	else if (!s->retiring)
 		loop_stop(s->loop);
-		return;
-	}
-	s->stopping = true;
-	s->give_up_ms = loop_mono_ms(s->loop) + s->conf->grace_s * 1000 + STOP_MS_MAX;
-	s->draining = 1;
-	drain(s, s->http);
-	drain(s, s->log_http);
-	drain(s, s->control_http);
-	engine_stop(s->engine, s->conf->grace_s * 1000, part_at_rest, s);
+	s->retiring = false;
+}
+
+static void retire(void *arg)
+{
+	struct server *s = arg;
+
+	s->retiring = !s->stopping;
+	if (!s->stopping)
+		begin_stop(s);
+}
+
+static void quarantine(void *arg, struct str user, struct msg_id id)
+{
+	const struct server *s = arg;
+
+	for (size_t i = 0; i < pool_engines(s->pool); i++)
+		engine_quarantine(pool_engine(s->pool, i), user, id);
+}
+
+/* The terminal's signals come to all, but are for the supervisor to obey. */
+static void leave_it_to_supervisor(void *arg)
+{
 }
 
 void server_run(struct server *s)
 {
+	static const struct supervised_ops ops = { retire, quarantine };
+	bool is_supervised = s->set.supervised != NULL;
+
 	loop_on_signal(s->loop, SIGTERM, stop, s);
-	loop_on_signal(s->loop, SIGINT, stop, s);
+	loop_on_signal(s->loop, SIGINT, is_supervised ? leave_it_to_supervisor : stop, s);
+	if (is_supervised)
+		loop_on_signal(s->loop, SIGHUP, leave_it_to_supervisor, s);
+	supervised_open(s->set.supervised, s->loop, &ops, s);
+	supervised_ready(s->set.supervised);
 	loop_run(s->loop);
 }
 
-/* Also of a server that was opened in part. Store and logs first: they answer what they still hold, and
- * those answers go through the engine to the listeners. */
+/* Also of a server that was opened in part. Stores and logs first: they answer what they still hold, and
+ * those answers go through the engines to the listeners. */
 void server_close(struct server *s)
 {
-	if (s->store != NULL)
-		store_close(s->store);
-	if (s->logs != NULL)
-		logs_close(s->logs);
-	engine_free(s->engine);
+	if (s->shards != NULL)
+		shards_close(s->shards);
 	if (s->http != NULL)
 		httpd_close(s->http);
 	if (s->log_http != NULL)
@@ -481,8 +400,9 @@ void server_close(struct server *s)
 	api_free(s->control_api);
 	if (s->courier != NULL)
 		courier_close(s->courier);
-	stores_close(s->stores);
-	loop_free(s->loop);
+	supervised_close(s->set.supervised);
+	loop_free(s->loop); /* which may still ring for the shards */
+	shards_free(s->shards);
 	retention_free(s->retention);
 	if (s->conf->ephemeral && s->dir != NULL)
 		dirs_remove(s->dir);

@@ -1,4 +1,5 @@
-/* server.h - the embedded shape: store, log, courier, engine and API wired together in one process.
+/* server.h - databases, courier and API wired together in one process: the embedded server, or a compute process of
+ * several.
  */
 #ifndef APP_SERVER_H
 #define APP_SERVER_H
@@ -9,6 +10,7 @@
 #include "core/user.h"
 
 struct server;
+struct supervised;
 
 enum { SERVER_ERROR_BYTES = 1024 };
 
@@ -21,7 +23,8 @@ struct server_settings {
 	const struct user
 		*forbid; /* a data directory where one of these has its token or keys is refused */
 	size_t forbidden;
-	bool cors; /* any web page may call */
+	bool cors;                     /* any web page may call */
+	struct supervised *supervised; /* NULL: nobody has started this process but its user */
 };
 
 /* Opens everything. When it returns, requests are answered once server_run runs. NULL with one line for the user in

@@ -20,34 +20,34 @@
 enum { WAIT_STEP_MS = 50 };
 
 struct stores {
-	struct sqlite_db *db; /* NULL: Redis */
-	int lock_fd;          /* Redis: of the data directory; the embedded store locks by itself */
+	struct stores_settings set;
+	struct sqlite_db *db; /* NULL: Redis, or not attached yet */
 };
+
+/* ---- the directory --------------------------------------------------------------------------- */
+
+bool stores_mark_dir(const char *dir, char ret_error[STORES_ERROR_BYTES])
+{
+	return dirs_mark(dir, REDIS_MARK, ret_error);
+}
 
 /* ---- the embedded store ---------------------------------------------------------------------- */
 
-static struct store *open_embedded(struct stores *s, const struct stores_settings *set,
-				   char ret_error[STORES_ERROR_BYTES])
+static struct store *attach_embedded(struct stores *s, struct stores_wake wake,
+				     char ret_error[STORES_ERROR_BYTES])
 {
-	int64_t now_ms = loop_wall_ms(set->loop);
+	int64_t now_ms = loop_wall_ms(s->set.loop);
+	char *path = dirs_join(s->set.dir, DATABASE);
 	struct store *store = NULL;
-	char *path;
 
-	if (dirs_has(set->dir, REDIS_MARK)) {
-		snprintf(ret_error, STORES_ERROR_BYTES,
-			 "the data directory %.200s is that of a server whose messages are in "
-			 "Redis: name it with -redis, or give another directory with -data-dir",
-			 set->dir);
-		return NULL;
-	}
-	path = dirs_join(set->dir, DATABASE);
+	check(s->db == NULL);
 	s->db = sqlite_db_open(
 		&(struct sqlite_settings){
 			.path = path,
 			.threaded = true,
-			.ephemeral = set->conf->ephemeral,
-			.wake = set->wake,
-			.wake_arg = set->wake_arg,
+			.ephemeral = s->set.conf->ephemeral,
+			.wake = wake.wake,
+			.wake_arg = wake.arg,
 		},
 		now_ms, ret_error);
 	free(path);
@@ -57,89 +57,102 @@ static struct store *open_embedded(struct stores *s, const struct stores_setting
 	if (store == NULL)
 		snprintf(ret_error, STORES_ERROR_BYTES,
 			 "the database in the data directory %.200s cannot be written to",
-			 set->dir);
+			 s->set.dir);
 	return store;
+}
+
+/* The embedded store locks the directory by itself. */
+static bool may_be_embedded(const struct stores *s, char ret_error[STORES_ERROR_BYTES])
+{
+	if (!dirs_has(s->set.dir, REDIS_MARK))
+		return true;
+	snprintf(ret_error, STORES_ERROR_BYTES,
+		 "the data directory %.200s is that of a server whose messages are in "
+		 "Redis: name it with -redis, or give another directory with -data-dir",
+		 s->set.dir);
+	return false;
 }
 
 /* ---- Redis ----------------------------------------------------------------------------------- */
 
 /* The same lock as the embedded store's, so that the two do not meet in a directory either. */
-static bool lock_dir(struct stores *s, const struct stores_settings *set,
-		     char ret_error[STORES_ERROR_BYTES])
+int stores_take_dir(const char *dir, char ret_error[STORES_ERROR_BYTES])
 {
-	char *path = dirs_join(set->dir, DATABASE);
+	char *path = dirs_join(dir, DATABASE);
+	int fd = lock_take(path, ret_error);
 
-	s->lock_fd = lock_take(path, ret_error);
 	free(path);
-	if (s->lock_fd < 0)
-		return false;
-	if (!dirs_has(set->dir, DATABASE))
-		return true;
+	if (fd < 0)
+		return -1;
+	if (!dirs_has(dir, DATABASE))
+		return fd;
 	snprintf(ret_error, STORES_ERROR_BYTES,
 		 "the data directory %.200s has a database of its own, whose messages would not be "
 		 "delivered with -redis: give another directory with -data-dir",
-		 set->dir);
-	return false;
+		 dir);
+	close(fd);
+	return -1;
 }
 
 /* A server that has just started reads its files first, which may take long. */
-static struct store *wait_for_redis(const struct stores_settings *set,
-				    char ret_error[STORES_ERROR_BYTES])
+static struct store *attach_redis(struct stores *s, const char *url, struct stores_wake wake,
+				  bool *ret_away, char ret_error[STORES_ERROR_BYTES])
 {
-	int64_t give_up_ms = loop_mono_ms(set->loop) + set->wait_ms;
+	struct loop *loop = s->set.loop;
+	int64_t give_up_ms = loop_mono_ms(loop) + s->set.wait_ms;
 	bool loading = false;
-	const struct redis_settings redis = {
-		.url = set->conf->redis,
+	struct redis_settings redis = {
+		.url = url,
 		.threaded = true,
-		.sole = true,
-		.allow_unsafe = set->conf->redis_unsafe,
+		.lease_ms = s->set.conf->lease_s * 1000,
+		.allow_unsafe = s->set.conf->redis_unsafe,
 		.ret_loading = &loading,
-		.wake = set->wake,
-		.wake_arg = set->wake_arg,
+		.ret_away = ret_away,
+		.wake = wake.wake,
+		.wake_arg = wake.arg,
 	};
 
 	for (bool told = false;; told = true) {
-		struct store *store = redis_store_open(&redis, loop_wall_ms(set->loop), ret_error);
+		struct store *store;
 
-		if (store != NULL || !loading || loop_mono_ms(set->loop) >= give_up_ms)
+		loading = false;
+		store = redis_store_open(&redis, loop_wall_ms(loop), ret_error);
+		if (store != NULL || !loading)
 			return store;
 		if (!told)
 			log_info("store", "%s; waiting for it", ret_error);
+		if (loop_mono_ms(loop) >= give_up_ms)
+			redis.ret_loading = NULL;
 		nanosleep(&(struct timespec){ .tv_nsec = WAIT_STEP_MS * 1000 * 1000 }, NULL);
 	}
 }
 
-static struct store *open_redis(struct stores *s, const struct stores_settings *set,
-				char ret_error[STORES_ERROR_BYTES])
-{
-	struct store *store;
+/* ---- either ---------------------------------------------------------------------------------- */
 
-	if (!lock_dir(s, set, ret_error))
-		return NULL;
-	store = wait_for_redis(set, ret_error);
-	if (store == NULL || dirs_mark(set->dir, REDIS_MARK, ret_error))
-		return store;
-	store_close(store);
+struct stores *stores_open(const struct stores_settings *set, char ret_error[STORES_ERROR_BYTES])
+{
+	struct stores *s = xcalloc(1, sizeof(*s));
+
+	s->set = *set;
+	if (set->conf->redis.n > 0 || may_be_embedded(s, ret_error))
+		return s;
+	stores_close(s);
 	return NULL;
 }
 
-/* ---- either ---------------------------------------------------------------------------------- */
-
-struct stores *stores_open(const struct stores_settings *set, struct store **ret_store,
-			   char ret_error[STORES_ERROR_BYTES])
+struct store *stores_attach(struct stores *s, struct str url, struct stores_wake wake,
+			    bool *ret_away, char ret_error[STORES_ERROR_BYTES])
 {
-	struct stores *s = xcalloc(1, sizeof(*s));
 	struct store *store;
+	char *text;
 
-	s->lock_fd = -1;
-	store = *set->conf->redis != '\0' ? open_redis(s, set, ret_error)
-					  : open_embedded(s, set, ret_error);
-	if (store != NULL) {
-		*ret_store = store;
-		return s;
-	}
-	stores_close(s);
-	return NULL;
+	*ret_away = false;
+	if (url.n == 0)
+		return attach_embedded(s, wake, ret_error);
+	text = str_dup(url);
+	store = attach_redis(s, text, wake, ret_away, ret_error);
+	free(text);
+	return store;
 }
 
 void stores_close(struct stores *s)
@@ -148,7 +161,5 @@ void stores_close(struct stores *s)
 		return;
 	if (s->db != NULL)
 		sqlite_db_close(s->db);
-	if (s->lock_fd >= 0)
-		close(s->lock_fd);
 	free(s);
 }

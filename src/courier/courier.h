@@ -29,6 +29,12 @@ struct courier_req {
 	int64_t timeout_ms;      /* whole exchange; > 0 */
 	size_t answer_bytes_max; /* of the body kept; what is beyond is read no further and cut */
 	void (*done)(struct courier_req *req);
+	/* NULL, or asked before the first byte goes out, perhaps long after the start, and again when it has to be sent
+	 * anew: false = not any more. It then ends without an attempt, its outcome says nothing. */
+	bool (*may_begin)(struct courier_req *req);
+	/* NULL, or told before and after the courier works on the bytes of this request or its answer. libcurl's
+	 * own work is not told of. */
+	void (*at_work)(struct courier_req *req, bool is);
 	void *arg;
 	/* result, in `arena` (initialised by the caller, who also ends it) */
 	struct arena arena;

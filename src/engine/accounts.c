@@ -1,7 +1,8 @@
 /* accounts.c - the users, as this process knows them.
  *
- * Loaded once at start and kept in memory; a change goes to the store first and is taken over when it is
- * durable. An account is never freed while the engine lives, because deliveries point to it.
+ * Read at the start and kept in memory; a change goes to the store first and is taken over when it is
+ * durable. What other processes have changed is learned from claims, which tell that something has; then all users are
+ * read again. An account is never freed while the engine lives, because deliveries point to it.
  */
 #include "engine/engine_int.h"
 
@@ -53,6 +54,18 @@ static void learn_keys(struct engine *e, struct account *a)
 		map_put(&e->tokens, a->user.read_only_token, a);
 }
 
+/* The problem keeps a process from starting; one that runs already goes on. */
+static void plan_is_missing(struct engine *e, struct account *a)
+{
+	a->plan = plan_in(e->set.plans, STR("payg"));
+	check(a->plan != NULL);
+	if (a->removed)
+		return;
+	problem_set(&e->problem, 500, "user %.*s has the plan '%.*s', which is not among the plans",
+		    STR_FMT(a->user.id), STR_FMT(a->user.plan));
+	log_error("accounts", "%s; payg counts instead", e->problem.text);
+}
+
 struct account *accounts_take_over(struct engine *e, struct str id, struct str value,
 				   int64_t version)
 {
@@ -74,28 +87,79 @@ struct account *accounts_take_over(struct engine *e, struct str id, struct str v
 		hmac_key_free(a->key);
 	} else {
 		a = xcalloc(1, sizeof(*a));
+		a->engine = e;
 		a->id = str_dup(u.id);
 	}
 	a->record = record;
 	a->user = u;
 	a->user.id = str_n(a->id, u.id.n);
 	a->version = version;
+	a->seen = e->scans;
 	a->removed = u.deleting;
 	a->key = hmac_key_new(u.key_current);
 	a->plan = e->set.plan != NULL ? e->set.plan : plan_in(e->set.plans, u.plan);
 	learn_keys(e, a);
-	if (a->removed && !was_removed)
+	if (a->removed && !was_removed && !e->set.observes)
 		deletions_begin(e, a);
-	if (a->plan == NULL && !a->removed)
-		problem_set(&e->problem, 500,
-			    "user %.*s has the plan '%.*s', which is not among the plans",
-			    STR_FMT(u.id), STR_FMT(u.plan));
-	else if (e->set.on_account != NULL && !a->removed)
+	if (a->plan == NULL)
+		plan_is_missing(e, a);
+	if (e->set.on_account != NULL && !a->removed)
 		e->set.on_account(e->set.on_account_arg, a);
 	return a;
 }
 
+/* ---- reading all ------------------------------------------------------------------------------------ */
+
 static void scan_page(struct engine *e);
+
+static void take_row(struct engine *e, const struct scan_row *row)
+{
+	struct account *a = engine_account(e, row->user);
+
+	/* An older one was read before our own change was done. */
+	if (a == NULL || row->version > a->version)
+		(void)accounts_take_over(e, row->user, row->record, row->version);
+	else
+		a->seen = e->scans;
+}
+
+/* What the reading has not met is gone; a deletion that is under way here comes to the same end by itself. */
+static void drop_unseen(struct engine *e)
+{
+	struct account *a, *first = NULL;
+	size_t pos = 0;
+
+	while ((a = map_next(&e->accounts, &pos)) != NULL) {
+		if (a->seen == e->scans || a->removed)
+			continue;
+		a->next_gone = first;
+		first = a;
+	}
+	while ((a = first) != NULL) {
+		first = a->next_gone;
+		forget_keys(e, a);
+		a->removed = true;
+		map_put(&e->accounts, a->user.id, a);
+		accounts_drop(e, a);
+	}
+}
+
+static void scan_finish(struct engine *e)
+{
+	bool was_started = e->started;
+
+	e->scanning = false;
+	drop_unseen(e);
+	/* Many users and many changes must not keep the store busy with this alone. */
+	e->scan_mono_ms = e->mono_ms + USERS_EVERY_MS + 10 * (e->mono_ms - e->scan_began_mono_ms);
+	e->started = true;
+	if (was_started)
+		return;
+	/* What the store knew when it was opened, or when it was reached at last. */
+	if (e->last_seq < e->set.store->info.seq_max)
+		e->last_seq = e->set.store->info.seq_max + rng_below(&e->rng, SEQ_SPREAD);
+	e->ready(e->ready_arg);
+}
 
 static void scan_done(struct store_req *req)
 {
@@ -105,50 +169,71 @@ static void scan_done(struct store_req *req)
 
 	engine_answered(e);
 	if (req->result != STORE_APPLIED) {
-		/* Nothing can be done without the users: the same page again. */
 		arena_done(&s->arena);
-		scan_page(e);
+		e->scanning = false;
+		e->scan_wanted = true;
+		e->scan_mono_ms = e->mono_ms + USERS_AGAIN_MS;
 		return;
 	}
 	for (size_t i = 0; i < s->rows; i++)
-		accounts_take_over(e, s->row[i].user, s->row[i].record, s->row[i].version);
-	if (more) {
-		struct account *last = engine_account(e, s->row[s->rows - 1].user);
-
-		check(last != NULL);
-		s->name = s->after_user = last->user.id;
-	}
+		take_row(e, &s->row[i]);
+	if (more)
+		buf_reset(&e->scan_after);
+	if (more)
+		buf_add(&e->scan_after, s->row[s->rows - 1].user);
 	arena_done(&s->arena);
-	if (more) {
+	if (more)
 		scan_page(e);
-		return;
-	}
-	e->started = true;
-	e->ready(e->ready_arg);
+	else
+		scan_finish(e);
 }
 
 static void scan_page(struct engine *e)
 {
-	struct str after = e->account_scan.name;
-
 	scan_init(&e->account_scan, SCAN_DOCS, scan_done, e);
 	e->account_scan.doc = DOC_USER;
-	e->account_scan.name = e->account_scan.after_user = after;
+	e->account_scan.name = e->account_scan.after_user = buf_str(&e->scan_after);
 	e->account_scan.max = 1000;
 	e->account_scan.bytes_max = 16 * 1024 * 1024;
 	arena_init(&e->account_scan.arena);
 	engine_submit(e, &e->account_scan.req);
 }
 
+void accounts_load(struct engine *e)
+{
+	e->scan_wanted = true;
+}
+
+void accounts_look(struct engine *e, int64_t users_version)
+{
+	if (users_version == e->users_version)
+		return;
+	e->users_version = users_version;
+	e->scan_wanted = true;
+}
+
+void accounts_turn(struct engine *e)
+{
+	if (e->scanning || !e->scan_wanted || e->stopping || e->mono_ms < e->scan_mono_ms)
+		return;
+	e->scanning = true;
+	e->scan_wanted = false;
+	e->scans++;
+	e->scan_began_mono_ms = e->mono_ms;
+	buf_reset(&e->scan_after);
+	scan_page(e);
+}
+
+int64_t accounts_next_mono_ms(const struct engine *e)
+{
+	if (e->scanning || !e->scan_wanted || e->stopping)
+		return INT64_MAX;
+	return e->scan_mono_ms > e->mono_ms ? e->scan_mono_ms : e->mono_ms;
+}
+
 const struct problem *engine_problem(const struct engine *e)
 {
 	return &e->problem;
-}
-
-void accounts_load(struct engine *e)
-{
-	e->account_scan.name = STR_NULL;
-	scan_page(e);
 }
 
 static void account_free(struct account *a)
@@ -174,6 +259,7 @@ void accounts_free(struct engine *e)
 
 	while ((a = map_next(&e->accounts, &pos)) != NULL)
 		account_free(a);
+	buf_done(&e->scan_after);
 	while ((a = e->gone) != NULL) {
 		e->gone = a->next_gone;
 		account_free(a);

@@ -12,7 +12,8 @@
 
 bool delivery_has_room(const struct engine *e)
 {
-	return !e->stopping && e->running + e->putting < e->set.deliveries_max &&
+	return !e->stopping && !e->set.observes &&
+	       e->running + e->putting < e->set.deliveries_max &&
 	       e->memory_bytes < e->set.memory_max;
 }
 
@@ -65,6 +66,7 @@ static void claim_done(struct store_req *req)
 	if (req->result == STORE_APPLIED) {
 		e->claim_at_ms = c->next_ms;
 		e->claim_wanted = e->claim_wanted || c->more;
+		accounts_look(e, c->users_version);
 		for (size_t i = 0; i < c->n; i++)
 			start_leased(e, &c->leased[i]);
 		for (size_t i = 0; i < c->docs; i++)
@@ -98,21 +100,21 @@ void claim_turn(struct engine *e)
 	if (!has_room && e->mono_ms < e->claimed_mono_ms + CLAIM_FULL_MS)
 		return;
 	if (has_room && !e->claim_wanted && e->now_ms < e->claim_at_ms &&
-	    e->mono_ms < e->claimed_mono_ms + CLAIM_EVERY_MS)
+	    e->mono_ms < e->claimed_mono_ms + e->set.claim_every_ms)
 		return;
 	e->claim_wanted = false;
 	e->claiming = true;
 	e->claimed_mono_ms = e->mono_ms;
 	claim_init(&e->claim, has_room ? room_for(e) : 0,
 		   has_room ? e->set.memory_max - e->memory_bytes : 0, claim_done, e);
-	e->claim.docs_max = CLAIM_DOCS_MAX;
+	e->claim.docs_max = e->set.observes ? 0 : CLAIM_DOCS_MAX;
 	arena_init(&e->claim.arena);
 	engine_submit(e, &e->claim.req);
 }
 
 int64_t claim_next_mono_ms(const struct engine *e)
 {
-	int64_t next = e->claimed_mono_ms + CLAIM_EVERY_MS;
+	int64_t next = e->claimed_mono_ms + e->set.claim_every_ms;
 
 	if (e->claim_lost)
 		return e->claim_mono_ms;

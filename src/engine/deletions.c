@@ -30,6 +30,7 @@ struct deletion {
 	struct list node; /* in engine.deletions */
 	struct engine *engine;
 	struct account *account;
+	int64_t version; /* of the document that is marked: another one under the id is another user */
 	enum phase phase;
 	bool busy; /* the store has a request */
 	int64_t again_mono_ms;
@@ -44,9 +45,10 @@ void deletions_begin(struct engine *e, struct account *a)
 {
 	struct deletion *d = xcalloc(1, sizeof(*d));
 
-	check(a->removed);
+	check(a->removed && !e->set.observes);
 	d->engine = e;
 	d->account = a;
+	d->version = a->version;
 	list_push(&e->deletions, &d->node);
 }
 
@@ -83,10 +85,17 @@ static void enter(struct deletion *d, enum phase phase)
 		d->number = sink->forget(sink->arg, d->account->user.id);
 }
 
+/* Another process may have done it all, and the id may be another user's since. */
 static void finish(struct deletion *d)
 {
-	log_info("users", "user %.*s is deleted", STR_FMT(d->account->user.id));
-	accounts_drop(d->engine, d->account);
+	struct account *a = d->account;
+
+	if (a->removed && a->version == d->version) {
+		log_info("users", "user %.*s is deleted", STR_FMT(a->user.id));
+		accounts_drop(d->engine, a);
+	} else if (a->removed) {
+		deletions_begin(d->engine, a);
+	}
 	list_remove(&d->node);
 	free(d);
 }
@@ -109,10 +118,16 @@ static void purged(struct store_req *req)
 	struct deletion *d = req->arg;
 	struct engine *e = d->engine;
 
-	if (!answered(d, req) || d->move.purge.left)
+	if (!answered(d, req))
+		return;
+	if (req->result == STORE_REFUSED) {
+		finish(d);
+		return;
+	}
+	if (d->move.purge.left)
 		return;
 	d->last = engine_outbox_last(e);
-	enter(d, e->set.sink.take != NULL ? DRAIN : REMOVE);
+	enter(d, e->set.sink.forget != NULL ? DRAIN : REMOVE);
 }
 
 /* The read began at the first entry that the outbox has. */
@@ -149,7 +164,7 @@ static void submit_purge(struct deletion *d)
 {
 	d->move = (struct move){
 		.kind = MOVE_PURGE,
-		.purge = { .user = d->account->user.id, .max = PURGE_ROWS },
+		.purge = { .user = d->account->user.id, .version = d->version, .max = PURGE_ROWS },
 	};
 	submit_move(d, purged);
 }
@@ -162,7 +177,7 @@ static void submit_remove(struct deletion *d)
 			.doc = DOC_USER,
 			.user = d->account->user.id,
 			.name = d->account->user.id,
-			.version = -1,
+			.version = d->version,
 		},
 	};
 	submit_move(d, removed);

@@ -37,6 +37,7 @@ struct delivery *delivery_new(struct engine *e)
 	d->held_bytes = 0;
 	d->counted = false;
 	d->reading = NULL;
+	d->lapsed = false;
 	return d;
 }
 
@@ -305,8 +306,17 @@ struct move delivery_settle_move(struct delivery *d, const struct outcome *o, st
 	return move;
 }
 
+/* Is this process busy with the message? */
+static void hold(struct delivery *d, bool is)
+{
+	if (is)
+		inhand_take(d->engine->set.inhand, d->msg.user, d->msg.id);
+	else
+		inhand_drop(d->engine->set.inhand);
+}
+
 /* The outcome is known: decide, and put decision, events and callbacks into one step. */
-void delivery_settle(struct delivery *d, const struct outcome *o)
+static void decide(struct delivery *d, const struct outcome *o)
 {
 	struct engine *e = d->engine;
 	struct verdict v = settle(&d->msg, d->retried, o, e->now_ms);
@@ -333,13 +343,44 @@ void delivery_settle(struct delivery *d, const struct outcome *o)
 	submit_settle(d);
 }
 
+void delivery_settle(struct delivery *d, const struct outcome *o)
+{
+	struct engine *e = d->engine;
+
+	hold(d, true);
+	decide(d, o);
+	inhand_drop(e->set.inhand);
+}
+
 static void sent(struct courier_req *req)
 {
 	struct delivery *d = req->arg;
 
 	engine_look(d->engine);
 	list_remove(&d->node);
-	delivery_settle(d, &req->outcome);
+	if (d->lapsed)
+		delivery_return(d);
+	else
+		delivery_settle(d, &req->outcome);
+}
+
+static void at_work(struct courier_req *req, bool is)
+{
+	hold(req->arg, is);
+}
+
+/* A process that was held up may have lost its leases meanwhile, and others do what it was about to do. Outcomes that
+ * come too late are refused by the store; here it is about not even beginning. So that nobody's clock need be exact,
+ * half of the lease is left unused. */
+static bool may_begin(struct courier_req *req)
+{
+	struct delivery *d = req->arg;
+	const struct engine *e = d->engine;
+	const struct store_info *info = &e->set.store->info;
+	int64_t now_ms = e->set.exact_wall_ms != NULL ? e->set.exact_wall_ms() : e->now_ms;
+
+	d->lapsed = info->alive_ms != 0 && now_ms > info->alive_ms + info->lease_ms / 2;
+	return !d->lapsed;
 }
 
 static struct str signature(struct delivery *d)
@@ -382,6 +423,7 @@ void delivery_send(struct delivery *d)
 	struct engine *e = d->engine;
 	const struct plan *plan = accounts_plan(e, d->account);
 
+	hold(d, true);
 	d->state = DELIVERY_SENDING;
 	d->req.method = d->msg.method;
 	d->req.url = d->msg.url;
@@ -394,9 +436,12 @@ void delivery_send(struct delivery *d)
 	if (d->req.answer_bytes_max == 0)
 		d->req.answer_bytes_max = 64 * 1024 * 1024;
 	d->req.done = sent;
+	d->req.may_begin = may_begin;
+	d->req.at_work = e->set.inhand != NULL ? at_work : NULL;
 	d->req.arg = d;
 	list_push(&e->deliveries, &d->node);
 	courier_send(e->set.courier, &d->req);
+	inhand_drop(e->set.inhand);
 }
 
 void delivery_give_up(struct delivery *d, struct str why)
@@ -405,20 +450,28 @@ void delivery_give_up(struct delivery *d, struct str why)
 	delivery_settle(d, &(struct outcome){ .error = why });
 }
 
+static void attempt(struct delivery *d)
+{
+	if (d->account != NULL && d->account->removed)
+		delivery_free(d); /* its row goes with all else that the user had (deletions.c) */
+	else if (d->account == NULL)
+		delivery_give_up(d, STR("the user of this message is gone"));
+	else if (quarantine_has(d->engine, &d->msg))
+		delivery_give_up(d, STR("quarantined: processes of this server have died while "
+					"they were at work on this message"));
+	else if (d->msg.run_role == MSG_STEP)
+		run_deliver(d);
+	else
+		delivery_send(d);
+}
+
 void delivery_start(struct delivery *d, int64_t retried, uint64_t lease)
 {
 	d->retried = retried;
 	d->lease = lease;
 	count_running(d, true);
 	delivery_count_bytes(d, d->record.n);
-	if (d->account != NULL && d->account->removed)
-		delivery_free(d); /* its row goes with all else that the user had (deletions.c) */
-	else if (d->account == NULL)
-		delivery_give_up(d, STR("the user of this message is gone"));
-	else if (d->msg.run_role == MSG_STEP)
-		run_deliver(d);
-	else
-		delivery_send(d);
+	attempt(d);
 }
 
 void delivery_return(struct delivery *d)

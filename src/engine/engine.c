@@ -10,10 +10,12 @@ struct engine *engine_new(const struct engine_settings *settings)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
 
-	check(settings->store != NULL && settings->courier != NULL);
+	check(settings->store != NULL && (settings->courier != NULL || settings->observes));
 	e->set = *settings;
 	if (e->set.deliveries_max <= 0)
 		e->set.deliveries_max = 4096;
+	if (e->set.claim_every_ms <= 0)
+		e->set.claim_every_ms = CLAIM_EVERY_MS;
 	if (e->set.memory_max == 0)
 		e->set.memory_max = 128 * 1024 * 1024;
 	rng_init(&e->rng, settings->seed);
@@ -29,6 +31,7 @@ struct engine *engine_new(const struct engine_settings *settings)
 	list_init(&e->deletions);
 	map_init(&e->zones, rng_u64(&e->rng));
 	buf_init(&e->scratch, RECORD_BYTES_MAX);
+	buf_init(&e->scan_after, USER_ID_BYTES_MAX * 4);
 	/* Somewhere behind it: after the clock was set back, several processes go on from the same number. */
 	e->last_seq = settings->store->info.seq_max + rng_below(&e->rng, SEQ_SPREAD);
 	e->claim_at_ms = INT64_MAX;
@@ -63,6 +66,7 @@ void engine_free(struct engine *e)
 	free_deliveries(&e->ask_again);
 	free_deliveries(&e->pool);
 	accounts_free(e);
+	free(e->quarantined);
 	buf_done(&e->scratch);
 	map_done(&e->accounts);
 	map_done(&e->tokens);
@@ -170,6 +174,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 
 	e->now_ms = wall_ms;
 	e->mono_ms = mono_ms;
+	accounts_turn(e);
 	if (e->started) {
 		stop_turn(e);
 		deletions_turn(e);
@@ -188,6 +193,7 @@ int64_t engine_turn(struct engine *e, int64_t wall_ms, int64_t mono_ms)
 		if (e->stopping && e->running > 0 && e->stop_mono_ms > mono_ms)
 			next = least(next, e->stop_mono_ms);
 	}
+	next = least(next, accounts_next_mono_ms(e));
 	/* The flush is also the sign of life that keeps our leases. */
 	store_flush(e->set.store, wall_ms);
 	stop_if_quiet(e);
@@ -209,5 +215,6 @@ struct engine_stats engine_stats(const struct engine *e)
 
 	s.deliveries = e->running;
 	s.memory_bytes = e->memory_bytes;
+	s.waiting = e->claim_wanted || !delivery_has_room(e);
 	return s;
 }

@@ -29,9 +29,10 @@ struct engine;
 struct account;
 struct courier;
 struct hmac_key;
+struct inhand;
 
 /* Takes log events out of the outbox; logs/ implements it, app/ wires it. Without `take`, events stay in the
- * outbox (simulator). */
+ * outbox: others read it there, and with `forget` they are asked, too, or nobody does (simulator). */
 struct engine_sink {
 	/* Packed events behind outbox position `after` up to `pos`; false = busy, try again later. */
 	bool (*take)(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms);
@@ -49,10 +50,15 @@ struct engine_settings {
 	struct courier *courier;
 	struct engine_sink sink; /* where log events go */
 	uint64_t seed;           /* of ids and the like */
+	/* It loads the users and keeps up with them, but takes no work: for a process that does something else for
+	 * them. Nothing that changes something may be asked of it; there need be no courier. */
+	bool observes;
 	/* The two clocks between turns, Unix ms and mono ms. NULL: they stand still from turn to turn. */
 	int64_t (*wall_ms)(void *arg);
 	int64_t (*mono_ms)(void *arg);
 	void *clock_arg;
+	/* The wall clock read afresh, whatever the turn's says. NULL: the turn's is exact. */
+	int64_t (*exact_wall_ms)(void);
 	/* Fills n bytes with secret randomness (signing keys, tokens). */
 	void (*secret)(void *arg, void *ret_bytes, size_t n);
 	void *secret_arg;
@@ -66,8 +72,13 @@ struct engine_settings {
 	int deliveries_max; /* running at once in this process; default 4,096 */
 	size_t memory_max; /* bytes of messages held for delivery; default 128 MiB. As it fills, less
 				     * is claimed, down to nothing; publishing goes on */
+	/* Between claims when nothing is known to be due; default 5,000. Other processes may have left work behind, or
+	 * changed users. */
+	int64_t claim_every_ms;
 	const struct plans *plans; /* those that users may have; NULL = the built-in ones */
 	const struct plan *plan;   /* overrides the users' own plans when not NULL (dev's -quota) */
+	/* NULL, or where it says which message it is busy with (inhand.h). */
+	struct inhand *inhand;
 	/* A user is there, or has changed: its log, say, may be kept for another time. NULL: not told. */
 	void (*on_account)(void *arg, const struct account *a);
 	void *on_account_arg;
@@ -92,11 +103,13 @@ void engine_stop(struct engine *e, int64_t grace_ms, void (*done)(void *arg), vo
 /* A user as the process knows it; lives as long as the engine, also when the user is gone: what is under way points
  * to it. */
 struct account {
-	struct user user; /* strings in `record`, but for the id */
-	char *id;         /* of `user`; stays where it is, for requests under way point to it */
+	struct engine *engine; /* which serves it */
+	struct user user;      /* strings in `record`, but for the id */
+	char *id; /* of `user`; stays where it is, for requests under way point to it */
 	const struct plan *plan; /* its own, or what overrides it */
 	struct hmac_key *key;    /* of user.key_current */
 	int64_t version;         /* of the stored document */
+	uint64_t seen;           /* private: the last reading of all users that met it */
 	int64_t over_day,
 		over_month; /* for which it was last logged that a soft quota is exceeded */
 	struct buf record;
@@ -148,22 +161,6 @@ void engine_user_read_only_token(struct engine *e, bool none, struct account_op 
  * messages, schedules, queues, log and all else go, in small bites; until that is through the account can be found,
  * with `removed` set. A deletion that is under way is no problem. */
 void engine_user_delete(struct engine *e, struct account_op *op);
-
-struct users_list {
-	struct str after; /* ids behind this one; empty = from the start */
-	size_t max;       /* at most 1,000 */
-	/* Called for each in the order of ids; the user does not outlive the call. */
-	void (*each)(struct users_list *op, const struct user *u);
-	bool more; /* result: there are more behind the last one */
-	struct problem problem;
-	void (*done)(struct users_list *op);
-	void *arg;
-	/* private */
-	struct engine *engine;
-	struct scan scan;
-};
-
-void engine_users_list(struct engine *e, struct users_list *op);
 
 /* ---- publishing ------------------------------------------------------------------------------------- */
 
@@ -493,15 +490,25 @@ void engine_schedule_change(struct engine *e, struct schedule_op *op);
 
 /* Outbox position that covers everything answered so far: a log query that waits for it sees it. */
 uint64_t engine_outbox_last(const struct engine *e);
+/* What the database calls itself whose position that is (store.h). */
+struct str engine_database(const struct engine *e);
 
 /* A random number for an id; not secret. */
 uint64_t engine_random(struct engine *e);
+
+/* ---- poison ------------------------------------------------------------------------------------------ */
+
+/* Processes have died of this message: from now on it is not attempted, but goes to the dead letter queue when it is
+ * due. Of many, the last ENGINE_QUARANTINE_MAX are known. */
+enum { ENGINE_QUARANTINE_MAX = 64 };
+void engine_quarantine(struct engine *e, struct str user, struct msg_id id);
 
 /* ---- numbers ---------------------------------------------------------------------------------------- */
 
 struct engine_stats {
 	uint64_t published, delivered, failed, retried, cancelled;
-	int deliveries;      /* running now */
+	int deliveries; /* running now */
+	bool waiting;   /* the last claim left work behind, or there was no room to ask for any */
 	size_t memory_bytes; /* of messages held */
 };
 struct engine_stats engine_stats(const struct engine *e);

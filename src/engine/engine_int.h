@@ -22,6 +22,7 @@
 #include "core/settle.h"
 #include "courier/courier.h"
 #include "engine/engine.h"
+#include "engine/inhand.h"
 
 enum delivery_state { DELIVERY_PUTTING, DELIVERY_READING, DELIVERY_SENDING, DELIVERY_SETTLING };
 
@@ -33,6 +34,8 @@ enum {
 	CLAIM_DOCS_MAX = 64,  /* due documents of one claim */
 	ZONE_BYTES_MAX = 256 * 1024, /* of a time zone's file */
 	CLAIM_EVERY_MS = 5 * 1000,   /* at the latest: other processes may have left work behind */
+	USERS_AGAIN_MS = 500,        /* before the users are read again after a failure */
+	USERS_EVERY_MS = 1000,       /* between two readings because of a change */
 	CLAIM_FULL_MS = 1000,        /* between claims of documents alone */
 	DELIVERY_POOL_MAX = 256,     /* finished deliveries kept for reuse */
 	TAIL_EVERY_MS = 25,          /* between two readings of the outbox */
@@ -54,6 +57,7 @@ struct delivery {
 	struct account *account; /* NULL when the user is gone */
 	int64_t retried;
 	uint64_t lease;
+	bool lapsed;               /* it was not sent, for its lease may have run out */
 	bool asked_again;          /* PUTTING: an answer was lost, the step submitted again */
 	struct publish_item *item; /* PUTTING on behalf of an API call; NULL for callbacks */
 	struct step step;
@@ -82,6 +86,13 @@ struct engine {
 	struct store_req
 		*refused; /* requests that were not let through to the store; see deletions.c */
 	struct scan account_scan;
+	struct buf scan_after; /* the user that the next page begins behind */
+	bool scanning;         /* `account_scan` is with the store */
+	bool scan_wanted;      /* as soon as its time has come */
+	uint64_t scans;        /* begun */
+	int64_t scan_mono_ms;  /* not before this */
+	int64_t scan_began_mono_ms;
+	int64_t users_version; /* the store's, as of the last scan */
 	void (*ready)(void *arg);
 	void *ready_arg;
 	bool started;
@@ -113,6 +124,13 @@ struct engine {
 	struct list works;          /* on workflow runs, under way (work.h) */
 	struct list works_again;    /* ... waiting to be submitted again at works_mono_ms */
 	int64_t works_mono_ms;
+
+	struct quarantined {
+		char user[USER_ID_BYTES_MAX];
+		size_t user_n;
+		struct msg_id id;
+	} *quarantined;     /* the last ones */
+	size_t quarantines; /* ever */
 
 	struct list triggers; /* of schedules, under way */
 	struct map zones;     /* time zones that schedules have asked for, by name */
@@ -149,6 +167,10 @@ void docs_edit(struct engine *e, struct doc_edit *op, size_t bytes_max);
 /* accounts.c */
 void accounts_load(struct engine *e);
 void accounts_free(struct engine *e);
+/* The store's users are at this version: reads them again if they have changed. */
+void accounts_look(struct engine *e, int64_t users_version);
+void accounts_turn(struct engine *e);
+int64_t accounts_next_mono_ms(const struct engine *e);
 /* Takes over a stored document; a broken one is told and left out. */
 struct account *accounts_take_over(struct engine *e, struct str id, struct str value,
 				   int64_t version);
@@ -217,6 +239,9 @@ must_use bool run_settle(struct delivery *d, const struct outcome *o, struct ver
 
 /* runs_wait.c */
 void runs_timeout(struct engine *e, const struct due_doc *doc);
+
+/* quarantine.c */
+must_use bool quarantine_has(const struct engine *e, const struct msg *m);
 
 /* claim.c */
 void claim_turn(struct engine *e);

@@ -51,6 +51,11 @@ int64_t ship_next_mono_ms(const struct engine *e)
 	return e->tail_mono_ms + TAIL_EVERY_MS;
 }
 
+struct str engine_database(const struct engine *e)
+{
+	return str_c(e->set.store->info.database);
+}
+
 uint64_t engine_outbox_last(const struct engine *e)
 {
 	return e->set.store->info.outbox_last;

@@ -1,4 +1,4 @@
-/* users.c - users made, changed and listed. Their end is in deletions.c.
+/* users.c - users made and changed. Their end is in deletions.c.
  */
 #include <string.h>
 
@@ -10,7 +10,6 @@ enum {
 	KEY_CHARS = 28,      /* of a signing key behind "sig_" */
 	PASSWORD_CHARS = 33, /* 192 bits */
 	TOKEN_BYTES = 256,   /* at most, of a token: an id of 64 and a password */
-	LIST_BYTES_MAX = 16 * 1024 * 1024,
 };
 
 static struct str new_key(struct engine *e, char text[4 + KEY_CHARS])
@@ -162,36 +161,4 @@ void engine_user_read_only_token(struct engine *e, bool none, struct account_op 
 	u.read_only_token = none ? STR_NULL : new_token(e, u.id, &token);
 	accounts_submit(e, op, &u, 1);
 	buf_done(&token);
-}
-
-/* ---- listing ---------------------------------------------------------------------------------------- */
-
-static void listed(struct store_req *req)
-{
-	struct users_list *op = req->arg;
-	struct user u;
-
-	engine_answered(op->engine);
-	if (req->result != STORE_APPLIED)
-		engine_store_problem(&op->problem, req, REFUSAL_NONE);
-	for (size_t i = 0; i < op->scan.rows; i++) {
-		if (user_decode(op->scan.row[i].record, &u))
-			op->each(op, &u);
-	}
-	op->more = op->scan.more && op->scan.rows > 0;
-	arena_done(&op->scan.arena);
-	op->done(op);
-}
-
-void engine_users_list(struct engine *e, struct users_list *op)
-{
-	check(op->max > 0 && op->max <= 1000);
-	op->engine = e;
-	scan_init(&op->scan, SCAN_DOCS, listed, op);
-	op->scan.doc = DOC_USER;
-	op->scan.name = op->scan.after_user = op->after;
-	op->scan.max = op->max;
-	op->scan.bytes_max = LIST_BYTES_MAX;
-	arena_init(&op->scan.arena);
-	engine_submit(e, &op->scan.req);
 }

@@ -61,7 +61,7 @@ static const char *const sql_text[LOGDB_STATEMENTS] = {
 	[LOGDB_RUN_MESSAGES] = "SELECT seq FROM run WHERE name = ? AND created = ? ORDER BY seq",
 	[LOGDB_INFO_GET] = "SELECT value FROM info WHERE name = ?",
 	[LOGDB_INFO_SET] = "INSERT OR REPLACE INTO info VALUES(?, ?)",
-	[LOGDB_LAST] = "SELECT last, outbox FROM segment ORDER BY pos DESC LIMIT 1",
+	[LOGDB_LAST] = "SELECT last, outbox, pos FROM segment ORDER BY pos DESC LIMIT 1",
 	[LOGDB_PAGES] = "PRAGMA page_count",
 	[LOGDB_PAGES_FREE] = "PRAGMA freelist_count",
 	[LOGDB_VACUUM] = "PRAGMA incremental_vacuum(128)",
@@ -185,6 +185,15 @@ sqlite3_stmt *logdb_info_set(struct logdb *db, const char *name)
 	return s;
 }
 
+void logdb_set_number(struct logdb *db, const char *name, int64_t v)
+{
+	sqlite3_stmt *s = logdb_info_set(db, name);
+
+	logdb_bind_int(s, 2, v);
+	while (logdb_row(db, s)) {
+	}
+}
+
 /* ---- opening ---------------------------------------------------------------------------------------- */
 
 static void exec(struct logdb *db, const char *text)
@@ -242,22 +251,63 @@ static void set_pragmas(struct logdb *db, bool ephemeral)
 	db->sync = ephemeral ? LOGDB_SYNC_NEVER : LOGDB_SYNC_COMMITS;
 }
 
+/* A fact that is a text; owned by the caller. NULL when it is not there. */
+static char *info_text(struct logdb *db, const char *name)
+{
+	sqlite3_stmt *s = logdb_info(db, name);
+	char *text;
+
+	if (!logdb_row(db, s))
+		return NULL;
+	text = str_dup(logdb_column(s, 0));
+	logdb_end(s);
+	return text;
+}
+
+static void position_name(char ret_name[LOGDB_INFO_BYTES], const char *source)
+{
+	snprintf(ret_name, LOGDB_INFO_BYTES, "outbox %s", source);
+}
+
 /* What is known of the file and its entries so far. */
 static void load_state(struct logdb *db)
 {
-	sqlite3_stmt *s = logdb_sql(db, LOGDB_LAST);
+	int64_t since = logdb_value(db, logdb_info(db, "source_since"));
+	char name[LOGDB_INFO_BYTES];
+	sqlite3_stmt *s;
 
+	db->source = info_text(db, "source");
+	if (!db->source)
+		db->source = str_dup(STR_NULL);
+	position_name(name, db->source);
+	db->outbox = (uint64_t)logdb_value(db, logdb_info(db, name));
+	s = logdb_sql(db, LOGDB_LAST);
 	if (logdb_row(db, s)) {
 		db->last = sqlite3_column_int64(s, 0);
-		db->outbox = (uint64_t)sqlite3_column_int64(s, 1);
+		if (sqlite3_column_int64(s, 2) > since)
+			db->outbox = (uint64_t)sqlite3_column_int64(s, 1);
 		logdb_end(s);
 	}
 	db->skew_ms = logdb_value(db, logdb_info(db, "skew_ms"));
-	s = logdb_info(db, "user");
-	if (logdb_row(db, s)) {
-		db->user = str_dup(logdb_column(s, 0));
-		logdb_end(s);
+	db->user = info_text(db, "user");
+}
+
+void logdb_change_source(struct logdb *db, struct str source)
+{
+	char name[LOGDB_INFO_BYTES];
+	sqlite3_stmt *s;
+
+	position_name(name, db->source);
+	logdb_set_number(db, name, (int64_t)db->outbox);
+	s = logdb_info_set(db, "source");
+	logdb_bind_blob(s, 2, source);
+	while (logdb_row(db, s)) {
 	}
+	logdb_set_number(db, "source_since", db->last);
+	free(db->source);
+	db->source = str_dup(source);
+	position_name(name, db->source);
+	db->outbox = (uint64_t)logdb_value(db, logdb_info(db, name));
 }
 
 static void create_schema(struct logdb *db, struct str user)
@@ -374,6 +424,7 @@ void logdb_close(struct logdb *db, bool checkpoint)
 		sqlite3_finalize(db->statement[i]);
 	check(sqlite3_close(db->sql) == SQLITE_OK);
 	free(db->path);
+	free(db->source);
 	free(db->user);
 	*db = (struct logdb){ 0 };
 }

@@ -20,6 +20,10 @@
  * is cut off from its record, so that a filter does not read it. A message of a workflow run also has a row that
  * says of which.
  *
+ * Sources. What a segment says of the outbox belongs to the source of the file, which is the one of its last
+ * batch. When another source takes over (the user has moved), the position of the former is put aside as a fact about the
+ * file, and what was put aside for the new one counts again.
+ *
  * All functions may be called from one thread at a time. An error is kept in the handle and makes
  * all that follows do nothing; logdb_result then says what to do about it.
  */
@@ -58,6 +62,8 @@ enum logdb_result {
 	LOGDB_BROKEN,     /* what is there cannot be used: to be set aside */
 	LOGDB_UNWRITABLE, /* disk full, no permission, no file handles, locked: perhaps later */
 };
+
+enum { LOGDB_INFO_BYTES = 96 }; /* of a fact's name, with the NUL */
 
 #define LOGDB_NEW ".new" /* behind the name of a file that is being made */
 
@@ -110,7 +116,8 @@ struct logdb {
 	char error_text[160];
 	int64_t last;    /* greatest position given; 0 = none yet */
 	int64_t skew_ms; /* greatest distance of a position from its entry's time */
-	uint64_t outbox; /* outbox position taken in */
+	char *source;    /* where the last batch came from; owned */
+	uint64_t outbox; /* its outbox position taken in */
 	enum logdb_sync sync;
 	char *path; /* owned */
 	dev_t dev;  /* which file it is, to see when another one has its name */
@@ -152,6 +159,10 @@ struct str logdb_column(sqlite3_stmt *s, int column); /* valid until the next st
 /* Facts about the file by name, with the name bound; setting one takes the value as parameter 2. */
 sqlite3_stmt *logdb_info(struct logdb *db, const char *name);
 sqlite3_stmt *logdb_info_set(struct logdb *db, const char *name);
+void logdb_set_number(struct logdb *db, const char *name, int64_t v);
+
+/* In a transaction: what follows comes from this source. When it fails, the handle is of no use any more. */
+void logdb_change_source(struct logdb *db, struct str source);
 
 /* ---- segments --------------------------------------------------------------------------------------- */
 
@@ -185,6 +196,7 @@ struct logdb_event {
 };
 
 struct logdb_batch {
+	struct str source; /* where they come from */
 	struct logdb_event *first;
 	uint64_t outbox;       /* position of the last hand-over in the batch */
 	size_t body_bytes_max; /* message and response bodies are cut to this */

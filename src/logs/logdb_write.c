@@ -269,14 +269,9 @@ static void add_event(struct write *w, const struct event *e)
 
 static void save_skew(struct write *w)
 {
-	sqlite3_stmt *s;
-
 	if (w->skew_ms == w->db->skew_ms)
 		return;
-	s = logdb_info_set(w->db, "skew_ms");
-	logdb_bind_int(s, 2, w->skew_ms);
-	while (logdb_row(w->db, s)) {
-	}
+	logdb_set_number(w->db, "skew_ms", w->skew_ms);
 	w->db->skew_ms = w->skew_ms;
 }
 
@@ -290,6 +285,8 @@ enum logdb_result logdb_write(struct logdb *db, const struct logdb_batch *batch,
 	buf_init(&w.redacted, REDACT_LEN);
 	buf_init(&w.data, SIZE_MAX / 4);
 	logdb_run(db, LOGDB_BEGIN_WRITE);
+	if (!str_eq(str_c(db->source), batch->source))
+		logdb_change_source(db, batch->source);
 	for (struct logdb_event *e = batch->first; e && db->error == SQLITE_OK; e = e->next) {
 		if (!came_before(&w, e))
 			add_event(&w, &e->event);

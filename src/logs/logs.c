@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "logs/logreader.h"
+#include "logs/logsources.h"
 #include "logs/logwriter.h"
 
 enum {
@@ -27,6 +30,7 @@ struct work {
 	struct work *next;
 	enum work_kind kind;
 	size_t bytes;                     /* counted in the backlog */
+	struct logs_source *source;       /* TAKE */
 	struct logwriter_take take;       /* TAKE; events are behind this struct */
 	struct logwriter_finding finding; /* FOUND */
 	struct str user;                  /* FORGET; behind this struct */
@@ -42,13 +46,13 @@ struct logs {
 	struct logreader
 		reader; /* the answering thread, and what the writer must do under its lock */
 	pthread_t write_thread, read_thread;
-	_Atomic uint64_t committed;
-	_Atomic uint64_t forgotten; /* users */
+	struct logs_source *sources; /* the owner's; the threads know some of them */
+	_Atomic uint64_t forgotten;  /* users */
 	uint64_t to_forget; /* the owner's: users to be forgotten, those that are included */
 
 	pthread_mutex_t lock;      /* guards all that follows */
 	pthread_cond_t write_cond; /* there is work, or somebody waits for it to be done */
-	pthread_cond_t read_cond;  /* there is a query, or `committed` has grown */
+	pthread_cond_t read_cond;  /* there is a query, or a committed position has grown */
 	struct work *work, **work_end;
 	size_t backlog_bytes;
 	struct queries waiting, answered;
@@ -104,9 +108,9 @@ static void wake_owner(struct logs *l)
 		l->settings.wake(l->settings.wake_arg);
 }
 
-static bool is_in(const struct logs *l, const struct logs_query *q)
+static bool is_in(const struct logs_query *q)
 {
-	return q->not_before_pos <= atomic_load(&l->committed);
+	return q->not_before_pos == 0 || (q->from && q->not_before_pos <= logs_committed(q->from));
 }
 
 /* ---- the writer ------------------------------------------------------------------------------------- */
@@ -167,8 +171,8 @@ static void work_do(struct logs *l, struct work *w, int64_t now_ms)
 	unreachable();
 }
 
-/* Frees what was done. Returns its bytes; raises the committed position. */
-static size_t work_finish(struct logs *l, struct work *w)
+/* Frees what was done. Returns its bytes; raises the committed positions. */
+static size_t work_finish(struct work *w)
 {
 	size_t bytes = 0;
 
@@ -176,7 +180,7 @@ static size_t work_finish(struct logs *l, struct work *w)
 		struct work *next = w->next;
 
 		if (w->kind == WORK_TAKE)
-			atomic_store(&l->committed, w->take.pos);
+			atomic_store(&w->source->committed, w->take.pos);
 		bytes += w->bytes;
 		free(w);
 		w = next;
@@ -189,16 +193,16 @@ static void work_round(struct logs *l)
 {
 	struct work *w = work_pop(l);
 	int64_t now_ms = l->now_ms;
-	bool takes = w->kind == WORK_TAKE;
+	bool awaited = w->kind != WORK_FOUND;
 	size_t bytes;
 
 	pthread_mutex_unlock(&l->lock);
 	work_do(l, w, now_ms);
-	bytes = work_finish(l, w);
+	bytes = work_finish(w);
 	pthread_mutex_lock(&l->lock);
 	l->backlog_bytes -= bytes;
 	pthread_cond_signal(&l->read_cond);
-	if (takes) {
+	if (awaited) {
 		pthread_mutex_unlock(&l->lock);
 		wake_owner(l);
 		pthread_mutex_lock(&l->lock);
@@ -208,8 +212,9 @@ static void work_round(struct logs *l)
 /* Does a query wait for what is in the backlog? */
 static bool is_hurry(const struct logs *l)
 {
-	for (const struct logs_query *q = l->waiting.first; q; q = q->next) {
-		if (!is_in(l, q))
+	for (const struct logs_query *q = l->waiting.first; q && !l->settings.patient;
+	     q = q->next) {
+		if (!is_in(q))
 			return true;
 	}
 	return false;
@@ -269,7 +274,7 @@ static struct logs_query *pick_query(struct logs *l, int64_t *ret_at_ms)
 	for (struct logs_query **at = &l->waiting.first; *at; at = &(*at)->next) {
 		struct logs_query *q = *at;
 
-		if (is_in(l, q))
+		if (is_in(q))
 			return queries_remove(&l->waiting, at);
 		if (!now_ms)
 			now_ms = mono_ms();
@@ -303,6 +308,9 @@ static void *read_main(void *arg)
 {
 	struct logs *l = arg;
 
+	/* Of the thread alone, on Linux. Without it, it only competes like any other. */
+	if (l->settings.read_nice)
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), l->settings.read_nice);
 	pthread_mutex_lock(&l->lock);
 	while (!l->closing) {
 		int64_t at_ms;
@@ -354,6 +362,7 @@ static void init_sides(struct logs *l)
 
 static void release(struct logs *l)
 {
+	logsources_free(l->sources);
 	logwriter_done(&l->writer);
 	logreader_done(&l->reader);
 	pthread_cond_destroy(&l->read_cond);
@@ -438,9 +447,18 @@ static void run_inline(struct logs *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
-bool logs_take(struct logs *l, struct str events, uint64_t after, uint64_t pos, int64_t now_ms)
+struct logs_source *logs_source(struct logs *l, struct str name)
+{
+	struct logs_source *s = logsources_find(l->sources, name);
+
+	return s ? s : logsources_add(&l->sources, name, l);
+}
+
+bool logs_take(struct logs_source *s, struct str events, uint64_t after, uint64_t pos,
+	       int64_t now_ms)
 {
 	size_t bytes = events.n + TAKE_OVERHEAD_BYTES;
+	struct logs *l = s->logs;
 	struct work *w;
 
 	check(after <= pos);
@@ -453,7 +471,10 @@ bool logs_take(struct logs *l, struct str events, uint64_t after, uint64_t pos, 
 	pthread_mutex_unlock(&l->lock);
 	w = work_new(WORK_TAKE, events, &events);
 	w->bytes = bytes;
-	w->take = (struct logwriter_take){ .events = events, .after = after, .pos = pos };
+	w->source = s;
+	w->take = (struct logwriter_take){
+		.source = str_c(s->name), .events = events, .after = after, .pos = pos
+	};
 	pthread_mutex_lock(&l->lock);
 	work_push(l, w);
 	/* The writer looks again by itself when its next round is due. */
@@ -463,11 +484,6 @@ bool logs_take(struct logs *l, struct str events, uint64_t after, uint64_t pos, 
 	if (!l->settings.threaded)
 		run_inline(l);
 	return true;
-}
-
-uint64_t logs_committed(const struct logs *l)
-{
-	return atomic_load(&l->committed);
 }
 
 void logs_tick(struct logs *l, int64_t now_ms)
@@ -486,6 +502,7 @@ void logs_query(struct logs *l, struct logs_query *q)
 	q->problem = (struct problem){ 0 };
 	q->body = (struct buf){ 0 };
 	q->found = false;
+	q->from = logsources_find(l->sources, q->source);
 	q->deadline_ms = q->not_before_pos ? mono_ms() + LOGS_BARRIER_MS : 0;
 	if (!l->settings.threaded) {
 		answer(l, q);
@@ -495,9 +512,19 @@ void logs_query(struct logs *l, struct logs_query *q)
 	pthread_mutex_lock(&l->lock);
 	queries_push(&l->waiting, q);
 	pthread_cond_signal(&l->read_cond);
-	if (!is_in(l, q))
+	if (!is_in(q))
 		pthread_cond_signal(&l->write_cond);
 	pthread_mutex_unlock(&l->lock);
+}
+
+static void port_query(void *arg, struct logs_query *q)
+{
+	logs_query(arg, q);
+}
+
+struct logs_port logs_port(struct logs *l)
+{
+	return (struct logs_port){ port_query, l };
 }
 
 void logs_poll(struct logs *l)

@@ -5,13 +5,14 @@
  * touches the path of publishing and delivery. A file that is broken or missing is set aside
  * (renamed, told once) and begun anew; the log then lacks entries, and nothing else happens.
  *
- * Each file remembers the outbox position it has taken in, and events that are handed over again
+ * Events come from sources, the outboxes of databases. Each file remembers the position that it has taken in
+ * of each source, and events that are handed over again
  * (after a crash, in whatever pieces) are compared with its last entries, so they are kept once.
  * (Two events of one message that are alike in state, numbers, error and millisecond are taken for
  * one then.)
  *
- * The owner (engine) moves events: it reads the outbox, calls logs_take, and trims the outbox up to
- * the position that logs_committed reports. All functions are called from its thread; none of them
+ * The owner (engine, or a process of logs alone) moves events: it reads an outbox, calls logs_take, and trims the
+ * outbox up to the position that logs_committed reports. All functions are called from its thread; none of them
  * waits for a disk, except logs_open and logs_close.
  *
  *	logs.c       this: hand-overs and queries wait here, two threads serve them
@@ -22,6 +23,7 @@
  *	logrender.c  entries and messages as JSON
  *	logfiles.c   the files of a thread, by user, and which of them are open
  *	logdb*.c     one file
+ *	logsources.c the outboxes that events come from
  */
 #ifndef LOGS_LOGS_H
 #define LOGS_LOGS_H
@@ -37,11 +39,18 @@
 #include "core/runfilter.h"
 
 struct logs;
+struct logs_source;
+
+enum { LOGS_SOURCE_BYTES_MAX = 64 };
 
 struct logs_settings {
-	const char *dir;       /* one file per user below it; created when needed */
-	bool threaded;         /* false: everything runs inside the calls (tests) */
-	bool ephemeral;        /* synchronous=OFF */
+	const char *dir; /* one file per user below it; created when needed */
+	bool threaded;   /* false: everything runs inside the calls (tests) */
+	bool ephemeral;  /* synchronous=OFF */
+	/* The files are written as often as ever although queries wait for what is on its way: each time costs a
+	 * sync of the disk, which others may share. */
+	bool patient;
+	int read_nice; /* of the answering thread: 0 to 19, the last when the processor is short */
 	size_t files_open_max; /* of each thread; the least recently used one is closed; 0 = 64 */
 	size_t body_bytes_max; /* message and response bodies are cut to this in the log; 0 = 1 MiB */
 	size_t backlog_bytes_max; /* of events handed over and not committed yet; 0 = 64 MiB */
@@ -49,8 +58,8 @@ struct logs_settings {
 	 * must be thread-safe; NULL = 3 days for all. */
 	int64_t (*retention_s)(void *arg, struct str user);
 	void *retention_arg;
-	/* Rung from the log threads when logs_poll has something to do or logs_committed has
-	 * grown. */
+	/* Rung from the log threads when logs_poll has something to do, logs_committed has grown, or a user
+	 * is forgotten. */
 	void (*wake)(void *arg);
 	void *wake_arg;
 };
@@ -61,15 +70,20 @@ must_use struct logs *logs_open(const struct logs_settings *settings, char ret_e
  * called). */
 void logs_close(struct logs *l);
 
+/* The source of that name: what the database calls itself, so that another one in its place is not taken for it;
+ * empty for the one that needs no name, because it has always been with these files. It is made when needed, and lives
+ * as long as the log. At most LOGS_SOURCE_BYTES_MAX. */
+struct logs_source *logs_source(struct logs *l, struct str name);
+
 /* Hands over the packed events of the outbox behind position `after` up to `pos`; copied. Each call
  * goes on where the one before ended. False when the writer is behind (the caller keeps them in the
  * outbox and tries again later): never blocks. One hand-over is taken however long it is when
  * nothing else waits. */
-must_use bool logs_take(struct logs *l, struct str events, uint64_t after, uint64_t pos,
+must_use bool logs_take(struct logs_source *s, struct str events, uint64_t after, uint64_t pos,
 			int64_t now_ms);
 /* Everything up to this position is durable in the files (or was given up with a file that cannot
  * be written). 0 until something was committed. */
-uint64_t logs_committed(const struct logs *l);
+uint64_t logs_committed(const struct logs_source *s);
 /* Lets time pass, for retention. To be called now and then, when there are no events too; once a
  * minute is enough. */
 void logs_tick(struct logs *l, int64_t now_ms);
@@ -104,21 +118,32 @@ struct logs_query {
 	const struct msg_id *ids; /* STATES: LOGS_STATES_MAX at most */
 	size_t ids_n;
 	enum event_state *states; /* STATES: results in the caller's memory; NONE = not known */
-	/* Answer only when entries up to this position are in (0 = at once); after LOGS_BARRIER_MS
-	 * it answers with what there is. */
+	/* Answer only when entries up to this position of this source are in (0 = at once); after
+	 * LOGS_BARRIER_MS it answers with what there is. */
 	uint64_t not_before_pos;
+	struct str source;
 	void (*done)(struct logs_query *q); /* from logs_poll, on the owner's thread */
 	void *arg;
 	/* results */
-	struct problem problem;  /* status 0 = fine */
-	struct buf body;         /* the complete JSON answer; freed by the caller. STATES: empty */
-	bool found;              /* MESSAGE */
-	struct logs_query *next; /* private */
-	int64_t deadline_ms;     /* private */
+	struct problem problem;   /* status 0 = fine */
+	struct buf body;          /* the complete JSON answer; freed by the caller. STATES: empty */
+	bool found;               /* MESSAGE */
+	struct logs_query *next;  /* private */
+	int64_t deadline_ms;      /* private */
+	struct logs_source *from; /* private */
 };
 
 void logs_query(struct logs *l, struct logs_query *q);
 void logs_poll(struct logs *l);
+
+/* Whom to ask: a log in this process, or those of others (logclient.h). A query is answered once, later, on the
+ * thread that asked; that nobody can be reached is an answer, too. */
+struct logs_port {
+	void (*query)(void *arg, struct logs_query *q);
+	void *arg;
+};
+struct logs_port logs_port(struct logs *l);
+
 /* Forgets a user: its files go, with the events that were handed over before. Returns a number by which
  * logs_is_forgotten tells whether that is done, and durable. */
 uint64_t logs_forget_user(struct logs *l, struct str user);

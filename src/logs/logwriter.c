@@ -10,10 +10,10 @@
 
 #define MODULE "logs"
 
-/* The events of one user in a round. */
+/* Events of one user in a round, from one source. */
 struct group {
 	struct group *next;
-	struct str user;
+	struct str user, source;
 	struct logdb_event *first, **end;
 	size_t n;
 };
@@ -107,16 +107,22 @@ static void drop_events(struct logwriter *w, size_t n, const char *name, int64_t
 
 /* ---- rounds ----------------------------------------------------------------------------------------- */
 
-static struct group *find_group(struct round *r, struct str user)
+static bool is_of(const struct group *g, struct str user, struct str source)
+{
+	return g && str_eq(g->user, user) && str_eq(g->source, source);
+}
+
+static struct group *find_group(struct round *r, struct str user, struct str source)
 {
 	struct group *g = r->latest;
 
-	if (g && str_eq(g->user, user))
+	if (is_of(g, user, source))
 		return g;
 	g = map_get(&r->by_user, user);
-	if (!g) {
+	if (!is_of(g, user, source)) {
 		g = arena_new(&r->arena, struct group);
 		g->user = user;
+		g->source = source;
 		g->end = &g->first;
 		map_put(&r->by_user, g->user, g);
 		*r->end = g;
@@ -146,7 +152,7 @@ static bool sort_events(struct round *r, const struct logwriter_take *take)
 			return got == 0;
 		if (!is_sound(&e->event))
 			return false;
-		g = find_group(r, e->event.user);
+		g = find_group(r, e->event.user, take->source);
 		e->next = NULL;
 		e->after = take->after;
 		*g->end = e;
@@ -173,9 +179,21 @@ static enum logdb_result write_file(struct logwriter *w, const char *name, const
 	return result;
 }
 
+/* How far the source of the group has come with this round. */
+static uint64_t last_position(const struct logwriter_take *takes, const struct group *g)
+{
+	uint64_t pos = 0;
+
+	for (const struct logwriter_take *t = takes; t; t = t->next) {
+		if (str_eq(t->source, g->source))
+			pos = t->pos;
+	}
+	return pos;
+}
+
 static void write_group(struct logwriter *w, const struct group *g, uint64_t pos, int64_t now_ms)
 {
-	struct logdb_batch batch = { g->first, pos, w->settings.body_bytes_max };
+	struct logdb_batch batch = { g->source, g->first, pos, w->settings.body_bytes_max };
 	char name[LOGFILES_NAME_BYTES];
 	enum logdb_result result;
 
@@ -208,7 +226,6 @@ static void sync_together(struct logwriter *w, int64_t now_ms)
 void logwriter_round(struct logwriter *w, const struct logwriter_take *takes, int64_t now_ms)
 {
 	struct round r = { 0 };
-	uint64_t pos = 0;
 
 	check(takes != NULL);
 	arena_init(&r.arena);
@@ -222,11 +239,10 @@ void logwriter_round(struct logwriter *w, const struct logwriter_take *takes, in
 				  "dropped",
 				  (unsigned long long)t->pos);
 		}
-		pos = t->pos;
 	}
 	w->sync = is_together(w, &r) ? LOGDB_SYNC_LATER : LOGDB_SYNC_COMMITS;
 	for (const struct group *g = r.first; g; g = g->next)
-		write_group(w, g, pos, now_ms);
+		write_group(w, g, last_position(takes, g), now_ms);
 	if (w->sync == LOGDB_SYNC_LATER)
 		sync_together(w, now_ms);
 	map_done(&r.by_user);

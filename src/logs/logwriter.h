@@ -57,6 +57,7 @@ struct logwriter {
 /* A hand-over: the events of the source behind position `after` up to `pos`. */
 struct logwriter_take {
 	struct logwriter_take *next;
+	struct str source; /* its name */
 	struct str events;
 	uint64_t after, pos;
 };

@@ -136,12 +136,12 @@ static int listen_on(const struct httpd_settings *set, char ret_error[200])
 	return fd;
 }
 
-static int port_of(int fd)
+int httpd_port_of(int listen_fd)
 {
 	union address a;
 	socklen_t n = sizeof(a);
 
-	check(getsockname(fd, &a.any, &n) == 0);
+	check(getsockname(listen_fd, &a.any, &n) == 0);
 	if (a.any.sa_family == AF_UNIX)
 		return 0;
 	return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
@@ -291,20 +291,33 @@ static void stop_listening(struct httpd *h)
 	h->listen_fd = -1;
 }
 
+/* The connections at rest get so much longer to begin another request. Their deadlines stay in order. */
+static void end_rest(struct httpd *h, struct list *at_rest)
+{
+	int64_t end_ms = loop_mono_ms(h->loop) + h->patience_ms;
+	struct list *it, *tmp;
+
+	list_each(it, tmp, at_rest) {
+		struct httpd_conn *c = list_entry(it, struct httpd_conn, in_state);
+
+		if (h->patience_ms <= 0)
+			httpd_conn_last_call(c);
+		else if (c->deadline_ms > end_ms)
+			c->deadline_ms = end_ms;
+	}
+}
+
 /* Ends the idle connections, those that the kernel has accepted for us included. */
 static void begin_drain(struct httpd *h)
 {
-	struct list *it, *tmp;
-
 	h->drained = true;
 	if (h->listen_fd >= 0)
 		while (!h->accept_paused && accept_one(h))
 			;
 	stop_listening(h);
-	list_each(it, tmp, &h->in_state[HTTPD_FRESH])
-		httpd_conn_last_call(list_entry(it, struct httpd_conn, in_state));
-	list_each(it, tmp, &h->in_state[HTTPD_IDLE])
-		httpd_conn_last_call(list_entry(it, struct httpd_conn, in_state));
+	end_rest(h, &h->in_state[HTTPD_FRESH]);
+	end_rest(h, &h->in_state[HTTPD_IDLE]);
+	h->sweep_at_ms = 0;
 }
 
 static void flush_dirty(struct httpd *h)
@@ -357,11 +370,16 @@ static struct httpd *new_server(struct loop *loop, const struct httpd_settings *
 	return h;
 }
 
+int httpd_listen(const struct httpd_settings *settings, char ret_error[200])
+{
+	return settings->unix_path != NULL ? listen_local(settings->unix_path, ret_error)
+					   : listen_on(settings, ret_error);
+}
+
 struct httpd *httpd_open(struct loop *loop, const struct httpd_settings *settings,
 			 const struct httpd_ops *ops, void *arg, char ret_error[200])
 {
-	int fd = settings->unix_path != NULL ? listen_local(settings->unix_path, ret_error)
-					     : listen_on(settings, ret_error);
+	int fd = settings->listen_fd > 0 ? settings->listen_fd : httpd_listen(settings, ret_error);
 	struct httpd *h;
 
 	if (fd < 0)
@@ -375,7 +393,7 @@ struct httpd *httpd_open(struct loop *loop, const struct httpd_settings *setting
 	}
 	h->handles = 1;
 	h->listen_fd = fd;
-	h->port = port_of(fd);
+	h->port = httpd_port_of(fd);
 	h->ops = ops;
 	h->arg = arg;
 	loop_on_flush(loop, on_flush, h);
@@ -393,10 +411,11 @@ struct str httpd_field(const struct httpd_req *req, struct str name)
 	return http1_field_get(req->head, name);
 }
 
-void httpd_drain(struct httpd *h, void (*done)(void *arg), void *arg)
+void httpd_drain(struct httpd *h, int64_t patience_ms, void (*done)(void *arg), void *arg)
 {
 	check(!h->draining);
 	h->draining = true;
+	h->patience_ms = patience_ms;
 	h->done = done;
 	h->done_arg = arg;
 }

@@ -63,7 +63,9 @@ struct httpd_settings {
 	const char *unix_path;    /* not NULL: listen on a socket with this path instead, which only
 				     * the owner may open; a file that is there is replaced, and it
 				     * stays after httpd_close */
-	bool reuse_port;          /* SO_REUSEPORT, for several processes */
+	bool reuse_port;          /* SO_REUSEPORT, for several processes that bind by themselves */
+	int listen_fd;            /* > 0: a socket that listens already, from httpd_listen; several
+				     * processes may have the same one. It is the server's from then on */
 	int connections_max;      /* default 10,000; over it a new connection gets 503 and is
 				     * closed */
 	int64_t head_timeout_ms;  /* default 10,000: whole head must arrive within */
@@ -86,6 +88,10 @@ struct httpd_reply {
 	struct str body;         /* copied by httpd_reply; over 16 MB the answer becomes a 500 */
 };
 
+/* Binds and listens on what the settings name (host, port, unix_path), for a server that is opened later, in another
+ * process perhaps. -1 with a reason like httpd_open's. */
+must_use int httpd_listen(const struct httpd_settings *settings, char ret_error[200]);
+int httpd_port_of(int listen_fd); /* 0 when it listens on a path */
 /* Binds and listens. On failure returns NULL and puts a one-line reason into ret_error; a port in
  * use is told as "address already in use: HOST:PORT". ops and arg must outlive the server. */
 must_use struct httpd *httpd_open(struct loop *loop, const struct httpd_settings *settings,
@@ -99,10 +105,11 @@ void httpd_reply(struct httpd_req *req, const struct httpd_reply *reply);
 /* Field by name (any case) of the request; p == NULL when absent. */
 struct str httpd_field(const struct httpd_req *req, struct str name);
 
-/* Graceful end: stop accepting, close idle connections, let running requests be answered (with
- * Connection: close). `done` is called once, from a hook of the loop, when the last connection is
+/* Graceful end: stop accepting, let running requests be answered (with Connection: close), close idle
+ * connections, after patience_ms: who keeps one and is asking again and again learns of the end by an answer, not by
+ * a close that crosses the next request. `done` is called once, from a hook of the loop, when the last connection is
  * gone and the last request answered; httpd_close cuts what is left. */
-void httpd_drain(struct httpd *h, void (*done)(void *arg), void *arg);
+void httpd_drain(struct httpd *h, int64_t patience_ms, void (*done)(void *arg), void *arg);
 /* Frees all; not from inside the ops, but `done` may call it. The loop must still run once
  * (loop_free does) to finish the handles. A request that is not answered yet stays valid until its
  * httpd_reply, which then sends nothing. */

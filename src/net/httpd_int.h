@@ -93,6 +93,7 @@ struct httpd {
 	int port;
 	int handles; /* of libuv, not closed yet */
 	bool draining, drained, closing;
+	int64_t patience_ms; /* of the drain */
 	void (*done)(void *arg);
 	void *done_arg;
 	struct list in_state[HTTPD_GONE]; /* connections, oldest deadline first */

@@ -80,6 +80,11 @@ int64_t loop_mono_ms(const struct loop *l)
 	return with_clocks(l)->mono_ms;
 }
 
+int64_t loop_exact_wall_ms(void)
+{
+	return read_clock_ms(CLOCK_REALTIME);
+}
+
 static void add_hook(struct hooks *h, loop_turn_fn fn, void *arg)
 {
 	check(h->n < HOOKS_MAX);

@@ -58,6 +58,9 @@ void loop_stop(struct loop *l); /* leave loop_run at the end of this turn, after
 int64_t loop_wall_ms(const struct loop *l);
 int64_t loop_mono_ms(const struct loop *l);
 
+/* The wall clock as it is now, for what must not be done too late however long this turn takes. */
+int64_t loop_exact_wall_ms(void);
+
 /* The uv_loop_t, for net/ and courier/ only. */
 void *loop_uv(struct loop *l);
 

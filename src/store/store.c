@@ -71,6 +71,7 @@ static void clear_claim(struct claim *c)
 	c->doc = NULL;
 	c->n = c->docs = 0;
 	c->more = false;
+	c->users_version = 0;
 	c->next_ms = INT64_MAX;
 }
 
@@ -87,7 +88,7 @@ static void clear_tail(struct tail *t)
 {
 	t->events = STR_NULL;
 	t->last = t->after;
-	t->more = false;
+	t->more = t->lost = false;
 }
 
 void store_clear_results(struct store_req *req)

@@ -158,6 +158,7 @@ enum doc_kind {
 	DOC_BULK,
 	DOC_MAILBOX, /* where steps of a run wait for an event */
 	DOC_INVOKE,  /* a step of a run has invoked another run */
+	DOC_DIRECTORY, /* of the home database: databases, and where users live (engine/directory.h) */
 };
 
 /* What a user has used on one day (UTC). The store counts with the transitions, in the same step:
@@ -284,6 +285,8 @@ struct move {
 		} run_end;
 		struct {
 			struct str user;
+			/* REFUSAL_VERSION unless the user's DOC_USER (under its id) is at this version; 0 = whatever */
+			int64_t version;
 			size_t max; /* rows to remove at most, of whatever kind, in any order */
 			bool left;  /* result: there may be more to remove */
 		} purge; /* alone in its step; `events` stays empty. Removes messages in any state (a late settle is then NOT_FOUND), dead letters, gates,
@@ -338,6 +341,7 @@ struct claim {
 	size_t docs;
 	bool more; /* work is left that this claim had no room for: messages that could start, or due
 			     * documents beyond docs_max when that is not 0 */
+	int64_t users_version; /* grows with each change of a DOC_USER or DOC_DIRECTORY, by whomever */
 	int64_t next_ms; /* Unix ms at which something will become due or open by itself; INT64_MAX = nothing known */
 };
 
@@ -415,17 +419,25 @@ void scan_init(struct scan *s, enum scan_kind kind, void (*done)(struct store_re
 /* ---- the outbox ------------------------------------------------------------------------------ */
 
 /* Reads packed events after position `after` (0 = from the start), whole entries up to bytes_max (one is
- * always allowed), and first forgets those up to `trim` for good. */
+ * always allowed), and first forgets those up to `trim` for good.
+ *
+ * Several readers, "slot/slots" each, may keep the outbox together (the embedded store has none of them): it forgets
+ * what none of them needs any more. A reader joins before anything else: such a tail gives no events, but `last` says
+ * after which position to go on, `lost` false. When readers of another number of slots have all joined, it is out.
+ * Then, or when it never joined, its tails give nothing but `lost`. */
 struct tail {
 	struct store_req req;
 	uint64_t trim;
 	uint64_t after;
 	size_t bytes_max;
+	struct str reader; /* "slot/slots"; empty = the only one, or one that looks only */
+	bool join;
 	/* results, in `arena`, which the caller initialises and ends */
 	struct arena arena;
 	struct str events; /* concatenated */
 	uint64_t last;     /* position of the last entry read; = after when there was none */
 	bool more;
+	bool lost; /* the reader must join (again) */
 };
 
 void tail_init(struct tail *t, uint64_t after, size_t bytes_max, void (*done)(struct store_req *),
@@ -433,10 +445,19 @@ void tail_init(struct tail *t, uint64_t after, size_t bytes_max, void (*done)(st
 
 /* ---- the port -------------------------------------------------------------------------------- */
 
+enum { STORE_DATABASE_BYTES = 33 };
+
 struct store_info {
+	/* What the database calls itself, to tell it from every other one: letters and digits, NUL-terminated.
+	 * Empty: the embedded one. Outbox positions are its own. */
+	char database[STORE_DATABASE_BYTES];
 	uint64_t seq_max; /* greatest seq ever stored, for msg_id_next */
 	int64_t lease_ms;
 	uint64_t outbox_last; /* position of the last outbox entry */
+	/* Unix ms of the last sign of life that is known to have arrived: nobody takes our leases before lease_ms
+	 * later. 0 = nobody would. */
+	int64_t alive_ms;
+	uint64_t outbox_dropped; /* events that went unread, because the outbox had become too long */
 };
 
 /* A backend embeds struct store as the first member of its own handle. */
@@ -449,8 +470,9 @@ struct store_ops {
 
 struct store {
 	const struct store_ops *ops;
-	struct store_info info; /* as of opening; outbox_last is kept up to date by poll */
-	uint64_t ticket_last;   /* private */
+	/* As of opening, or of reaching the database at last; poll keeps database, outbox_* and alive_ms up to date. */
+	struct store_info info;
+	uint64_t ticket_last; /* private */
 };
 
 /* Puts a request into the present batch; its results are cleared. */

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "courier/courier.h"
 #include "engine/engine.h"
+#include "engine/pool.h"
 #include "logs/logs.h"
 #include "net/httpd.h"
 #include "net/loop.h"
@@ -31,6 +32,7 @@ struct rig {
 	struct store *store;
 	struct logs *logs;
 	struct engine *engine;
+	struct pool *pool;
 	struct api *api;
 	struct httpd *httpd;
 	struct courier courier;
@@ -145,6 +147,7 @@ static void close_all(struct rig *r)
 	store_close(r->store);
 	sqlite_db_close(r->db);
 	api_free(r->api);
+	pool_free(r->pool);
 	loop_forget(r->loop, r);
 	loop_stop(r->loop);
 }
@@ -174,12 +177,13 @@ static void secret(void *arg, void *ret_bytes, size_t n)
 
 static bool take_events(void *arg, struct str events, uint64_t after, uint64_t pos, int64_t now_ms)
 {
-	return logs_take(((struct rig *)arg)->logs, events, after, pos, now_ms);
+	return logs_take(logs_source(((struct rig *)arg)->logs, STR_NULL), events, after, pos,
+			 now_ms);
 }
 
 static uint64_t committed(void *arg)
 {
-	return logs_committed(((struct rig *)arg)->logs);
+	return logs_committed(logs_source(((struct rig *)arg)->logs, STR_NULL));
 }
 
 static uint64_t forget(void *arg, struct str user)
@@ -293,8 +297,10 @@ struct rig *rig_start(struct rig_settings set)
 	r->usual = *plan_find(STR("payg"));
 	r->usual.burst_per_s = 0;
 	open_engine(r, set.plan != NULL || set.own_plans ? set.plan : &r->usual);
-	r->api = api_new(&(struct api_settings){ .engine = r->engine,
-						 .logs = r->logs,
+	r->pool = pool_new();
+	pool_add(r->pool, r->engine);
+	r->api = api_new(&(struct api_settings){ .pool = r->pool,
+						 .logs = logs_port(r->logs),
 						 .loop = r->loop,
 						 .admin_token = str_c(set.admin_token),
 						 .control = set.control,

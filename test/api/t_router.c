@@ -150,7 +150,7 @@ TEST(only_reading_is_open_to_the_read_only_token)
 	for (size_t i = 0; i < t.n; i++) {
 		const struct route *r = &t.v[i];
 
-		if (r->scope != ROUTE_OPEN && r->scope != ROUTE_READ)
+		if (r->scope != ROUTE_OPEN && r->scope != ROUTE_READ && r->scope != ROUTE_LOG)
 			continue;
 		/* A webhook is called by anybody, in any way. */
 		if (str_starts(r->pattern, STR("/v2/workflows/hooks/")))

@@ -217,9 +217,8 @@ test("redis: a server that may lose messages is refused with the fix in words, a
 	await redis.kill();
 });
 
-test("redis: no server, a bad URL, and a directory that is another's are refused in a line", options, async () => {
+test("redis: a bad URL, and a directory that is another's are refused in a line", options, async () => {
 	const redis = await Redis.start();
-	assert.match(refused(tempDir(), ["-redis", "unix:///nothing/here"]), /cannot connect to the Redis server at \/nothing\/here/);
 	assert.match(refused(tempDir(), ["-redis", "http://localhost"]), /the Redis URL has another scheme/);
 
 	const s = await serve(redis);

@@ -11,11 +11,12 @@
 
 enum { WAIT_S = 20, PAGES_MAX = 100 * 1000 };
 
-static void start(struct fixture *f)
+void fixture_start(struct fixture *f)
 {
 	f->logs = logs_open(&f->settings, f->error);
 	if (!f->logs)
 		T_FAIL("logs_open: %s", f->error);
+	f->source = logs_source(f->logs, STR_NULL);
 }
 
 void fixture_open(struct fixture *f, struct logs_settings settings)
@@ -26,13 +27,13 @@ void fixture_open(struct fixture *f, struct logs_settings settings)
 	arena_init(&f->arena);
 	rng_init(&f->rng, 42);
 	buf_init(&f->events, 256 << 20);
-	start(f);
+	fixture_start(f);
 }
 
 void fixture_reopen(struct fixture *f)
 {
 	logs_close(f->logs);
-	start(f);
+	fixture_start(f);
 }
 
 void fixture_close(struct fixture *f)
@@ -104,13 +105,13 @@ void fixture_life(struct fixture *f, const struct msg *m)
 
 void fixture_wait(struct fixture *f)
 {
-	T_UNTIL(logs_committed(f->logs) == f->pos, WAIT_S);
+	T_UNTIL(logs_committed(f->source) == f->pos, WAIT_S);
 }
 
 void fixture_give(struct fixture *f)
 {
 	T_CHECK(!f->events.overflow);
-	T_UNTIL(logs_take(f->logs, buf_str(&f->events), f->pos, f->pos + 1, f->now_ms), WAIT_S);
+	T_UNTIL(logs_take(f->source, buf_str(&f->events), f->pos, f->pos + 1, f->now_ms), WAIT_S);
 	f->pos++;
 	buf_reset(&f->events);
 	fixture_wait(f);

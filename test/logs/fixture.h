@@ -15,6 +15,7 @@
 
 struct fixture {
 	struct logs *logs;
+	struct logs_source *source; /* where fixture_give takes from: the one without a name */
 	struct logs_settings settings;
 	struct arena arena; /* of everything below; the test's whole life */
 	struct rng rng;
@@ -28,6 +29,8 @@ struct fixture {
 
 /* settings.dir may be left out: it is then the test's own directory. */
 void fixture_open(struct fixture *f, struct logs_settings settings);
+/* After logs_close: opens it again. */
+void fixture_start(struct fixture *f);
 /* Closes the log and opens it again, with the settings as they are now. */
 void fixture_reopen(struct fixture *f);
 void fixture_close(struct fixture *f);

@@ -19,7 +19,7 @@ TEST_EACH(keeps_what_was_handed_over, threaded_or_not)
 	struct msg m;
 
 	fixture_open(&f, (struct logs_settings){ .threaded = *row });
-	T_EQ_INT(logs_committed(f.logs), 0);
+	T_EQ_INT(logs_committed(f.source), 0);
 	m = fixture_msg(&f);
 	fixture_life(&f, &m);
 	fixture_give(&f);
@@ -39,7 +39,7 @@ TEST(commits_what_was_taken_when_closed)
 	for (uint64_t i = 0; i < 50; i++) {
 		m = fixture_msg(&f);
 		fixture_put(&f, &m, EVENT_CREATED);
-		T_CHECK(logs_take(f.logs, buf_str(&f.events), i, i + 1, f.now_ms));
+		T_CHECK(logs_take(f.source, buf_str(&f.events), i, i + 1, f.now_ms));
 		buf_reset(&f.events);
 	}
 	fixture_reopen(&f);
@@ -53,7 +53,7 @@ TEST(takes_an_empty_hand_over_as_progress)
 
 	fixture_open(&f, (struct logs_settings){ .threaded = true });
 	fixture_give(&f);
-	T_EQ_INT(logs_committed(f.logs), 1);
+	T_EQ_INT(logs_committed(f.source), 1);
 	T_EQ_INT(fixture_files(&f, ".db"), 0);
 	fixture_close(&f);
 }
@@ -89,7 +89,7 @@ TEST(refuses_when_the_writer_is_behind)
 	fixture_put(&f, &m, EVENT_CREATED);
 	/* Far faster than a disk: it must refuse sooner or later, and never hold more than it may.
 	 */
-	while (logs_take(f.logs, buf_str(&f.events), (uint64_t)taken, (uint64_t)taken + 1,
+	while (logs_take(f.source, buf_str(&f.events), (uint64_t)taken, (uint64_t)taken + 1,
 			 f.now_ms)) {
 		T_CHECK(logs_stats(f.logs).backlog_bytes <= 200 * 1000);
 		T_CHECK(++taken < 1000 * 1000);
@@ -152,7 +152,7 @@ TEST(a_query_that_waits_makes_the_writer_hurry)
 	/* Without hurry, each round but the first would wait 50 ms. */
 	for (uint64_t i = 0; i < 40; i++) {
 		fixture_put(&f, &m, EVENT_ACTIVE);
-		T_CHECK(logs_take(f.logs, buf_str(&f.events), i, i + 1, f.now_ms));
+		T_CHECK(logs_take(f.source, buf_str(&f.events), i, i + 1, f.now_ms));
 		buf_reset(&f.events);
 		q = fixture_query(&f, FIXTURE_USER, "");
 		q.not_before_pos = i + 1;

@@ -63,7 +63,7 @@ static void give_range(struct outbox *o, uint64_t after, uint64_t pos)
 	buf_init(&b, 16 << 20);
 	for (uint64_t p = after + 1; p <= pos; p++)
 		buf_add(&b, o->entry[p]);
-	T_CHECK(logs_take(o->f.logs, buf_str(&b), after, pos, o->f.now_ms));
+	T_CHECK(logs_take(o->f.source, buf_str(&b), after, pos, o->f.now_ms));
 	buf_done(&b);
 }
 
@@ -138,11 +138,11 @@ TEST(files_that_were_committed_to_different_positions_meet_again)
 	give_from(o, 0, 40);
 	logs_close(o->f.logs);
 	fixture_copy(ann, kept);
-	o->f.logs = logs_open(&o->f.settings, o->f.error);
+	fixture_start(&o->f);
 	give_from(o, 40, 90);
 	logs_close(o->f.logs);
 	fixture_copy(kept, ann);
-	o->f.logs = logs_open(&o->f.settings, o->f.error);
+	fixture_start(&o->f);
 	give_from(o, 40, OUTBOX);
 	check_outbox(o);
 	outbox_free(o);
@@ -169,6 +169,79 @@ TEST(an_outbox_that_begins_anew_is_taken_in)
 	fixture_close(&f);
 }
 
+/* ---- several sources -------------------------------------------------------------------------------- */
+
+enum { SOURCES = 3 };
+
+struct sources {
+	struct outbox *o;
+	uint64_t at[SOURCES];                  /* the position handed over */
+	struct str entry[SOURCES][OUTBOX + 1]; /* by source and position */
+};
+
+static const char *const source_names[SOURCES] = { "a0", "b1", "" };
+
+static void take_from(struct sources *s, size_t source, uint64_t after)
+{
+	struct logs_source *from = logs_source(s->o->f.logs, str_c(source_names[source]));
+	uint64_t pos = s->at[source];
+	struct buf b;
+
+	buf_init(&b, 16 << 20);
+	for (uint64_t p = after + 1; p <= pos; p++)
+		buf_add(&b, s->entry[source][p]);
+	T_CHECK(logs_take(from, buf_str(&b), after, pos, s->o->f.now_ms));
+	buf_done(&b);
+	T_UNTIL(logs_committed(from) == pos, 20);
+}
+
+/* Users move between databases, whose positions are their own, and each database may be read again from before. */
+TEST_EACH(positions_are_kept_for_each_source, threaded_or_not)
+{
+	struct outbox *o = outbox_new(*row);
+	struct sources *s = calloc(1, sizeof(*s));
+
+	T_CHECK(s != NULL);
+	s->o = o;
+	for (size_t entry = 1; entry <= OUTBOX;) {
+		size_t source = rng_below(&o->f.rng, SOURCES);
+		uint64_t again = rng_below(&o->f.rng, 4) ? s->at[source]
+							 : rng_below(&o->f.rng, s->at[source] + 1);
+
+		for (size_t n = 1 + rng_below(&o->f.rng, 5); n && entry <= OUTBOX; n--)
+			s->entry[source][++s->at[source]] = o->entry[entry++];
+		take_from(s, source, again);
+		if (rng_below(&o->f.rng, 10) == 0)
+			fixture_reopen(&o->f);
+	}
+	for (size_t source = 0; source < SOURCES; source++)
+		take_from(s, source, 0);
+	check_outbox(o);
+	free(s);
+	outbox_free(o);
+}
+
+TEST(a_query_waits_for_its_source_alone)
+{
+	struct fixture f;
+	struct logs_query q;
+	struct msg m;
+
+	fixture_open(&f, (struct logs_settings){ .ephemeral = true, .threaded = true });
+	m = fixture_msg(&f);
+	fixture_put(&f, &m, EVENT_CREATED);
+	T_CHECK(logs_take(logs_source(f.logs, STR("far")), STR_NULL, 0, 1000, f.now_ms));
+	T_CHECK(logs_take(logs_source(f.logs, STR("near")), buf_str(&f.events), 0, 7, f.now_ms));
+	q = fixture_query(&f, FIXTURE_USER, "");
+	q.source = STR("near");
+	q.not_before_pos = 7;
+	fixture_ask(&f, &q);
+	T_CHECK(str_has(buf_str(&q.body), STR("CREATED")));
+	T_EQ_INT(logs_committed(logs_source(f.logs, STR("near"))), 7);
+	buf_done(&q.body);
+	fixture_close(&f);
+}
+
 /* ---- a process that is killed ----------------------------------------------------------------------- */
 
 /* Shared with the child. */
@@ -182,7 +255,7 @@ static void child_main(struct outbox *o, struct shared *shared)
 {
 	uint64_t at = atomic_load(&shared->committed);
 
-	o->f.logs = logs_open(&o->f.settings, o->f.error);
+	fixture_start(&o->f);
 	T_CHECK(o->f.logs != NULL);
 	for (;;) {
 		uint64_t pos = at + 1 + rng_below(&o->f.rng, 3);
@@ -191,8 +264,8 @@ static void child_main(struct outbox *o, struct shared *shared)
 			give_range(o, at, pos);
 			at = pos;
 		}
-		if (logs_committed(o->f.logs))
-			atomic_store(&shared->committed, logs_committed(o->f.logs));
+		if (logs_committed(o->f.source))
+			atomic_store(&shared->committed, logs_committed(o->f.source));
 		t_pause();
 	}
 }
@@ -231,7 +304,7 @@ TEST(nothing_is_lost_or_doubled_when_the_process_is_killed)
 	o->f.settings.ephemeral = false;
 	while (atomic_load(&shared->committed) < OUTBOX - 60)
 		run_child(o, shared);
-	o->f.logs = logs_open(&o->f.settings, o->f.error);
+	fixture_start(&o->f);
 	give_from(o, atomic_load(&shared->committed), OUTBOX);
 	check_outbox(o);
 	T_EQ_INT(fixture_files(&o->f, ".broken-"), 0);

@@ -95,7 +95,7 @@ TEST_EACH(the_writer_sets_a_broken_file_aside_and_begins_anew, breakages)
 	struct msg m = fill(&f);
 
 	row->harm(fixture_path(&f, FIXTURE_USER, ""));
-	f.logs = logs_open(&f.settings, f.error);
+	fixture_start(&f);
 	fixture_life(&f, &m);
 	fixture_give(&f);
 	T_EQ_STR(fixture_serials(&f, FIXTURE_USER, ""), "303 302 301");
@@ -112,7 +112,7 @@ TEST_EACH(a_reader_that_finds_a_file_broken_has_it_set_aside, breakages)
 
 	row->harm(fixture_path(&f, FIXTURE_USER, ""));
 	f.settings.threaded = true;
-	f.logs = logs_open(&f.settings, f.error);
+	fixture_start(&f);
 	T_EQ_STR(fixture_serials(&f, FIXTURE_USER, "order=earliestFirst"), "");
 	if (row->told_on_reading)
 		T_UNTIL(logs_stats(f.logs).files_set_aside == 1, 10);
@@ -130,7 +130,7 @@ TEST_EACH(a_pass_over_the_files_sets_a_broken_one_aside, breakages)
 	struct msg m = fill(&f);
 
 	row->harm(fixture_path(&f, FIXTURE_USER, ""));
-	f.logs = logs_open(&f.settings, f.error);
+	fixture_start(&f);
 	fixture_tick(&f, (int64_t)4 * 24 * 60 * 60 * 1000);
 	T_EQ_INT(logs_stats(f.logs).files_set_aside, 1);
 	fixture_life(&f, &m);
@@ -151,7 +151,7 @@ TEST(a_broken_segment_is_a_broken_file)
 			      NULL),
 		 SQLITE_OK);
 	sqlite3_close(sql);
-	f.logs = logs_open(&f.settings, f.error);
+	fixture_start(&f);
 	fixture_life(&f, &m);
 	fixture_give(&f);
 	T_EQ_STR(fixture_serials(&f, FIXTURE_USER, ""), "");
@@ -169,7 +169,7 @@ TEST(a_file_that_breaks_while_it_is_open_does_not_stop_others)
 
 	other.user = STR("other");
 	f.settings.threaded = true;
-	f.logs = logs_open(&f.settings, f.error);
+	fixture_start(&f);
 	for (int i = 0; i < 20; i++) {
 		if (i == 5)
 			scribble(fixture_path(&f, FIXTURE_USER, ""));
@@ -190,7 +190,7 @@ TEST(keeps_files_that_were_set_aside_for_a_week)
 	struct msg m = fill(&f);
 
 	as_text(fixture_path(&f, FIXTURE_USER, ""));
-	f.logs = logs_open(&f.settings, f.error);
+	fixture_start(&f);
 	fixture_life(&f, &m);
 	fixture_give(&f);
 	f.now_ms += (int64_t)7 * 24 * 60 * 60 * 1000;
@@ -219,7 +219,7 @@ TEST_EACH(a_file_that_vanishes_while_it_is_open_is_begun_anew, losses)
 		fixture_copy(fixture_path(&f, FIXTURE_USER, ""),
 			     fixture_path(&f, FIXTURE_USER, ".copy"));
 	f.settings.threaded = true;
-	f.logs = logs_open(&f.settings, f.error);
+	fixture_start(&f);
 	fixture_life(&f, &m);
 	fixture_give(&f);
 	T_EQ_INT(fixture_count(fixture_list(&f, FIXTURE_USER, "")), 303);

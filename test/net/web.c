@@ -28,6 +28,7 @@ struct web {
 	int later_n;
 	int heads, handled;
 	bool drained;
+	int64_t patience_ms;
 	struct snapshot {
 		struct httpd_stats stats;
 		int heads, handled, held;
@@ -295,7 +296,13 @@ static void on_drained(void *arg)
 
 static void drain(struct web *w)
 {
-	httpd_drain(w->httpd, on_drained, w);
+	httpd_drain(w->httpd, w->patience_ms, on_drained, w);
+}
+
+void web_drain_patiently(struct web *w, int64_t patience_ms)
+{
+	w->patience_ms = patience_ms;
+	call(w, drain);
 }
 
 void web_drain(struct web *w)

@@ -33,6 +33,7 @@ int web_held(struct web *w); /* waiting for /release */
 /* Runs fn on the server's thread, so that the server does nothing else meanwhile. */
 void web_stall(struct web *w, void (*fn)(void *arg), void *arg);
 void web_drain(struct web *w);
+void web_drain_patiently(struct web *w, int64_t patience_ms);
 /* The same, but first a request is sent on `idle`, and one on a new connection, before the server
  * can see them. */
 void web_drain_at_a_bad_moment(struct web *w, struct peer *idle, struct peer *ret_new);

@@ -334,3 +334,49 @@ CONTRACT(every_move_may_bring_events)
 	T_EQ_INT(kit_step(k, &step, &moves[1], 1), STORE_REFUSED);
 	T_EQ_STR(kit_events(k, &m), "CREATED CREATED CREATED");
 }
+
+static int64_t users_version(struct kit *k)
+{
+	return kit_claim(k, 0)->users_version;
+}
+
+CONTRACT(claims_tell_that_users_have_changed)
+{
+	struct move remove = {
+		.kind = MOVE_DOC_REMOVE,
+		.doc_remove = { .doc = DOC_USER, .user = STR("u"), .name = STR("u"), .version = -1 }
+	};
+	int64_t before = users_version(k), after;
+	struct step step;
+
+	T_CHECK(DOC_PUT(k, .name = "other", .value = "x") > 0);
+	T_EQ_INT(users_version(k), before);
+	T_CHECK(DOC_PUT(k, .name = "u", .value = "x", .kind = DOC_USER) > 0);
+	after = users_version(k);
+	T_CHECK(after != before);
+	T_EQ_INT(users_version(k), after);
+	T_EQ_INT(DOC_PUT(k, .name = "u", .value = "y", .kind = DOC_USER), -REFUSAL_VERSION);
+	T_EQ_INT(users_version(k), after);
+	T_EQ_INT(kit_step(k, &step, &remove, 1), STORE_APPLIED);
+	T_CHECK(users_version(k) != after);
+	before = users_version(k);
+	T_CHECK(DOC_PUT(k, .name = "d", .value = "x", .kind = DOC_DIRECTORY) > 0);
+	T_CHECK(users_version(k) != before);
+}
+
+CONTRACT(a_purge_that_is_for_another_user_under_the_id_is_refused)
+{
+	struct move purge = { .kind = MOVE_PURGE, .purge = { .user = STR("u"), .max = 100 } };
+	struct step step;
+	int64_t v;
+
+	v = DOC_PUT(k, .name = "u", .value = "x", .kind = DOC_USER);
+	T_CHECK(DOC_PUT(k, .name = "d", .value = "x") > 0);
+	purge.purge.version = v + 1;
+	T_EQ_INT(kit_step(k, &step, &purge, 1), STORE_REFUSED);
+	T_EQ_INT(step.refusal, REFUSAL_VERSION);
+	T_CHECK(doc_get(k, "d") != NULL);
+	purge.purge.version = v;
+	T_EQ_INT(kit_step(k, &step, &purge, 1), STORE_APPLIED);
+	T_CHECK(doc_get(k, "d") == NULL);
+}

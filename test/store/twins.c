@@ -145,7 +145,7 @@ void twins_batch(struct twins *t, int holder, struct move *moves, size_t n)
 
 /* ---- claims ---------------------------------------------------------------------------------- */
 
-static void same_claim(const struct claim *a, const struct claim *b)
+static void same_claim(struct twins *t, const struct claim *a, const struct claim *b)
 {
 	T_EQ_INT(a->n, b->n);
 	T_EQ_INT(a->docs, b->docs);
@@ -166,6 +166,11 @@ static void same_claim(const struct claim *a, const struct claim *b)
 	}
 	T_EQ_INT(a->more, b->more);
 	T_EQ_INT(a->next_ms, b->next_ms);
+	/* Their numbers are their own. */
+	if (b->users_version != t->users_version[1])
+		T_CHECK(a->users_version != t->users_version[0]);
+	t->users_version[0] = a->users_version;
+	t->users_version[1] = b->users_version;
 }
 
 void twins_claim(struct twins *t, int holder, struct claim *c, struct arena *a)
@@ -178,7 +183,7 @@ void twins_claim(struct twins *t, int holder, struct claim *c, struct arena *a)
 		arena_init(&other.arena);
 		T_EQ_INT(ask(t, 0, holder, &c->req), STORE_APPLIED);
 		T_EQ_INT(ask(t, 1, holder, &other.req), STORE_APPLIED);
-		same_claim(c, &other);
+		same_claim(t, c, &other);
 		arena_done(&other.arena);
 		again = twins_chance(t, AGAIN_PERCENT);
 		if (again) {

@@ -13,6 +13,7 @@
 enum { TWINS_HOLDERS = 3, TWINS_MOVES_MAX = 3 };
 
 struct twins {
+	int64_t users_version[2]; /* as of the last claim */
 	struct kit k[2];
 	struct store *holder[TWINS_HOLDERS][2]; /* the first always; NULL = not there */
 	struct kit gen;                         /* what makes moves; its arena lives for one verb */

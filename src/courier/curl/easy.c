@@ -61,6 +61,7 @@ static void keep_socket(struct easy *e)
  * five times over. This makes the second try use a new connection, which is then the last. */
 static int on_ready(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
 {
+	struct courier_req *req;
 	struct easy *e = arg;
 
 	dispatch_opened(e->env->dispatch, e->x, *e->env->now_ms);
@@ -72,7 +73,9 @@ static int on_ready(void *arg, char *peer_ip, char *own_ip, int peer_port, int o
 		set(e, CURLOPT_FRESH_CONNECT, 1L);
 		e->wants_fresh = true;
 	}
-	return CURL_PREREQFUNC_OK;
+	req = e->x->req;
+	return req->may_begin == NULL || req->may_begin(req) ? CURL_PREREQFUNC_OK
+							     : CURL_PREREQFUNC_ABORT;
 }
 
 /* The whole answer is here before all of the request's body is sent. libcurl would go on sending to

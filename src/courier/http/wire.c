@@ -261,9 +261,20 @@ static bool compose(struct wire *w, struct exchange *x)
 	return !out->overflow;
 }
 
-void wire_begin(struct wire *w, struct exchange *x)
+static void tell_work(struct exchange *x, bool is)
+{
+	if (x != NULL && x->req->at_work != NULL)
+		x->req->at_work(x->req, is);
+}
+
+static void begin(struct wire *w, struct exchange *x)
 {
 	check(w->state == WIRE_IDLE && w->x == NULL);
+	if (x->req->may_begin != NULL && !x->req->may_begin(x->req)) {
+		exchange_failed(x, (struct failure){ .cause = CAUSE_OTHER,
+						     .text = "it may not begin any more" });
+		return;
+	}
 	if (!compose(w, x)) {
 		exchange_failed(
 			x, (struct failure){ .cause = CAUSE_OTHER,
@@ -283,6 +294,13 @@ void wire_begin(struct wire *w, struct exchange *x)
 		return;
 	keep_unsent_head(w);
 	watch_for_exchange(w);
+}
+
+void wire_begin(struct wire *w, struct exchange *x)
+{
+	tell_work(x, true);
+	begin(w, x);
+	tell_work(x, false);
 }
 
 /* At rest nothing is to come but the end, and over TLS what concerns TLS alone. */
@@ -330,6 +348,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	struct wire *w = container_of(poll, struct wire, poll);
 	struct http_courier *c = w->courier;
 	struct origin *o = w->origin;
+	struct exchange *x;
 
 	http_courier_read_clock(c);
 	/* An error of the socket has stopped the watcher; trying to read tells what it is. */
@@ -346,7 +365,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		look_at_rest(w);
 		break;
 	case WIRE_BUSY:
+		x = w->x;
+		tell_work(x, true);
 		go_on(w, events);
+		tell_work(x, false);
 		break;
 	case WIRE_CLOSED:
 		unreachable();

@@ -231,7 +231,8 @@ end
 -- `t` has max, bytes_max, docs_max, lease_ms. Answers { head, messages, documents }.
 function claim(t)
 	t.out, t.docs, t.n, t.bytes = {}, {}, 0, 0
-	local holders_ms = holders_look(t.lease_ms)
+	-- Who holds nothing does not know, either, when others are dead.
+	local holders_ms = holder ~= NOBODY and holders_look(t.lease_ms) or HUGE
 	housekeeping()
 	if again then
 		take_again(t)
@@ -243,7 +244,7 @@ function claim(t)
 	local wake = call('ZRANGE', 'q:wake', 0, 0, 'WITHSCORES')
 	local next_ms = math.min(tonumber(wake[2]) or HUGE, holders_ms)
 	local docs_ms, docs_more = docs_due(t)
-	return { spack('<Bd', (more or docs_more) and 1 or 0, math.min(next_ms, docs_ms)), t.out, t.docs }
+	return { spack('<Bdd', (more or docs_more) and 1 or 0, math.min(next_ms, docs_ms), meta.users_version), t.out, t.docs }
 end
 
 end

@@ -3,7 +3,7 @@
 -- A user's documents are one hash; `q:docs<kind>` has all names of a kind in order of user and name.
 
 local DOC_HEAD = '<dd' -- version, due
-local docs_key, doc_get, move_doc_put, move_doc_remove, move_gate
+local docs_key, doc_get, doc_drop, doc_changed, move_doc_put, move_doc_remove, move_gate
 do
 
 -- ---- documents -------------------------------------------------------------------------------
@@ -38,6 +38,13 @@ local function doc_is_full(p)
 	return call('ZLEXCOUNT', docs_key(p.doc), '[' .. p.user .. '\0', '(' .. p.user .. '\1') >= p.count_max
 end
 
+-- Users, and what the home database knows of the others: every process wants to know.
+function doc_changed(kind)
+	if kind == 2 or kind == 8 then
+		meta.users_version = meta.users_version + 1
+	end
+end
+
 function move_doc_put(p)
 	local run = p.run ~= '' and runs.find_open(p.user, p.run)
 	if p.run ~= '' and not run then
@@ -65,6 +72,7 @@ function move_doc_put(p)
 	else
 		zrem('q:due', doc_entry(p.doc, p.user, p.name))
 	end
+	doc_changed(p.doc)
 	log_packed(p.events)
 	return REFUSAL.NONE
 end
@@ -73,6 +81,7 @@ function doc_drop(kind, user, name)
 	hdel(prefix_of(user) .. 'c', doc_field(kind, name))
 	zrem(docs_key(kind), user .. '\0' .. name)
 	zrem('q:due', doc_entry(kind, user, name))
+	doc_changed(kind)
 end
 
 function move_doc_remove(p)

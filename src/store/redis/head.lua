@@ -19,6 +19,7 @@ local ENDED_KEPT = 65536 -- at least so many ended messages' repeated put is rec
 local USAGE_DAYS_KEPT = 400
 local DAY_MS = 86400000
 local HUGE = 1 / 0
+local NOBODY = '\0\0\0' -- as a holder
 local NO_ID = '\0\0\0\0\0\0\0\0'
 
 local REFUSAL = { NONE = 0, NOT_FOUND = 1, DUPLICATE = 2, LEASE = 3, VERSION = 4, LIMIT = 5, ID = 6, QUOTA = 7,
@@ -78,7 +79,8 @@ end
 -- ---- counters --------------------------------------------------------------------------------
 
 local META = { 'format', 'order', 'version', 'messages', 'pos', 'seq_max', 'doc_next', 'dedup_next',
-	'forget_next', 'dead_next', 'days_next', 'holder', 'ended_set', 'ended_n', 'runs_next' }
+	'forget_next', 'dead_next', 'days_next', 'holder', 'ended_set', 'ended_n', 'runs_next', 'users_version', 'log_bytes',
+	'log_marked', 'log_max', 'log_dropped' }
 
 local function meta_read()
 	local s = call('GET', 'q:meta')

@@ -104,6 +104,9 @@ local function purge_gates(p, u)
 end
 
 function move_purge(p)
+	if p.version ~= 0 and p.version ~= doc_get(DOC_USER, p.user, p.user) then
+		return REFUSAL.VERSION
+	end
 	p.room = p.max
 	purge_docs(p)
 	local u = user_find(p.user)

@@ -8,9 +8,9 @@
 struct turn {
 	struct store_req *first;
 	size_t n;
-	struct tail *tail;      /* NULL: a call of the library */
-	size_t answers, wanted; /* of a tail */
-	bool no_memory;         /* the server had no memory for it */
+	struct tail *tail; /* NULL: a call of the library */
+	size_t wanted;     /* of a tail: entries */
+	bool no_memory;    /* the server had no memory for it */
 };
 
 struct pipeline {
@@ -48,6 +48,22 @@ static void disconnect(struct redis_handle *h)
 	h->conn = NULL;
 }
 
+static void set_away(struct redis_handle *h, bool away)
+{
+	pthread_mutex_lock(&h->mutex);
+	h->away = away;
+	h->stats.connections += !away;
+	pthread_mutex_unlock(&h->mutex);
+}
+
+static void try_later(struct redis_handle *h, int64_t now_ms)
+{
+	h->backoff_ms = h->backoff_ms ? 2 * h->backoff_ms : REDIS_BACKOFF_MIN_MS;
+	if (h->backoff_ms > REDIS_BACKOFF_MAX_MS)
+		h->backoff_ms = REDIS_BACKOFF_MAX_MS;
+	h->retry_at_ms = now_ms + h->backoff_ms;
+}
+
 static bool connect_again(struct pipeline *p)
 {
 	struct redis_handle *h = p->h;
@@ -59,19 +75,16 @@ static bool connect_again(struct pipeline *p)
 	if (p->now_ms < h->retry_at_ms && p->now_ms > h->retry_at_ms - REDIS_BACKOFF_MAX_MS)
 		return false;
 	h->conn = redis_conn_open(h, error);
-	if (h->conn == NULL) {
+	if (h->conn == NULL || !redis_store_become_holder(h, p->now_ms, error)) {
 		complain(p, error);
-		h->backoff_ms = h->backoff_ms ? 2 * h->backoff_ms : REDIS_BACKOFF_MIN_MS;
-		if (h->backoff_ms > REDIS_BACKOFF_MAX_MS)
-			h->backoff_ms = REDIS_BACKOFF_MAX_MS;
-		h->retry_at_ms = p->now_ms + h->backoff_ms;
+		disconnect(h);
+		try_later(h, p->now_ms);
+		set_away(h, true);
 		return false;
 	}
 	h->backoff_ms = 0;
 	h->retry_at_ms = 0;
-	pthread_mutex_lock(&h->mutex);
-	h->stats.connections++;
-	pthread_mutex_unlock(&h->mutex);
+	set_away(h, false);
 	return true;
 }
 
@@ -92,7 +105,7 @@ static bool is_tail(const struct store_reqs *reqs)
 static void fill_tail(struct pipeline *p, struct turn *t, struct store_req *r)
 {
 	*t = (struct turn){ .first = r, .n = 1, .tail = container_of(r, struct tail, req) };
-	if (p->h->conn != NULL && !redis_outbox_ask(p->h, t->tail, &t->answers, &t->wanted))
+	if (p->h->conn != NULL && !redis_outbox_ask(p->h, t->tail, &t->wanted))
 		disconnect(p->h);
 }
 
@@ -115,14 +128,14 @@ static void fill_turn(struct pipeline *p, struct turn *t, struct store_reqs *req
 		disconnect(p->h);
 }
 
-/* Takes requests off the list into turns of the pipeline. The first is a call even if it is empty: a sign of life,
- * and it tells how far the outbox goes. */
+/* Takes requests off the list into turns of the pipeline. A holder's first is a call even if it is empty: a sign of
+ * life, and it tells how far the outbox goes. */
 static void fill(struct pipeline *p, struct store_reqs *reqs, struct store_reqs *taken)
 {
 	do {
 		struct turn *t = &p->turn[p->turns];
 
-		if (p->turns > 0 && is_tail(reqs)) {
+		if ((p->turns > 0 || p->h->reader) && is_tail(reqs)) {
 			struct store_req *r = store_reqs_pop(reqs);
 
 			store_reqs_append(taken, r);
@@ -185,6 +198,7 @@ static bool take_answers(struct pipeline *p, struct turn *t, const redisReply *r
 	pthread_mutex_lock(&p->h->mutex);
 	if (outbox_last > p->h->outbox_last)
 		p->h->outbox_last = outbox_last;
+	p->h->alive_ms = p->now_ms;
 	p->h->stats.turns++;
 	p->h->stats.requests += t->n;
 	pthread_mutex_unlock(&p->h->mutex);
@@ -197,23 +211,32 @@ static bool take_answer(struct pipeline *p, struct turn *t, const redisReply *re
 		       : take_answers(p, t, reply);
 }
 
-/* The next answer, or the last of several. NULL: the connection broke. */
-static redisReply *next_answer(struct pipeline *p, size_t n)
+/* NULL: the connection broke, or was not there. */
+static redisReply *next_answer(struct pipeline *p)
 {
 	redisReply *reply = NULL;
 
-	for (size_t i = 0; i < n; i++) {
-		freeReplyObject(reply);
-		reply = NULL;
-		if (redisGetReply(p->h->conn, (void **)&reply) != REDIS_OK)
-			return NULL;
-	}
+	if (p->h->conn == NULL || redisGetReply(p->h->conn, (void **)&reply) != REDIS_OK)
+		return NULL;
 	return reply;
+}
+
+/* Of the two answers to a tail, the one that counts: the entries, or what went wrong before. */
+static redisReply *tail_answer(struct pipeline *p, struct turn *t)
+{
+	redisReply *first = next_answer(p), *entries = first ? next_answer(p) : NULL;
+
+	if (entries == NULL || redis_outbox_begin(p->h, first, t->tail)) {
+		freeReplyObject(first);
+		return entries;
+	}
+	freeReplyObject(entries);
+	return first;
 }
 
 static void receive(struct pipeline *p, struct turn *t)
 {
-	redisReply *reply = p->h->conn ? next_answer(p, t->tail ? t->answers : 1) : NULL;
+	redisReply *reply = t->tail ? tail_answer(p, t) : next_answer(p);
 	char text[REDIS_ERROR_LEN];
 
 	/* Its answer went down with the connection. */

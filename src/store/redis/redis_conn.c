@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
+#include "base/codec.h"
 #include "base/log.h"
 
 enum { SERVER_MAJOR_MIN = 7, ARGS_MAX = 8 };
@@ -223,6 +225,36 @@ static bool server_is_durable(redisContext *c, char ret_error[REDIS_ERROR_LEN])
 	return true;
 }
 
+/* ---- the database's name ----------------------------------------------------------------------- */
+
+/* Asks what it calls itself, with a name for one that has none yet. */
+static bool learn_name(struct redis_handle *h, redisContext *c, char ret_error[REDIS_ERROR_LEN])
+{
+	unsigned char random[(STORE_DATABASE_BYTES - 1) / 2];
+	struct buf name;
+	redisReply *r;
+	bool ok;
+
+	check(getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random));
+	buf_init(&name, STORE_DATABASE_BYTES);
+	hex_encode(&name, str_n(random, sizeof(random)));
+	r = CALL(c, ret_error, STR("FCALL"), STR("qstash_hello"), STR("0"), buf_str(&name));
+	buf_done(&name);
+	if (r == NULL)
+		return false;
+	ok = r->type == REDIS_REPLY_STRING && r->len > 0 && r->len < STORE_DATABASE_BYTES;
+	if (ok) {
+		pthread_mutex_lock(&h->mutex);
+		snprintf(h->database, sizeof(h->database), "%s", r->str);
+		pthread_mutex_unlock(&h->mutex);
+	} else {
+		snprintf(ret_error, REDIS_ERROR_LEN,
+			 "the Redis server's answer is not that of our function library");
+	}
+	freeReplyObject(r);
+	return ok;
+}
+
 /* ---- the library ----------------------------------------------------------------------------- */
 
 /* The code of our library on the server, from FUNCTION LIST ... WITHCODE; empty = there is none. */
@@ -300,12 +332,14 @@ redisContext *redis_conn_open(struct redis_handle *h, char ret_error[REDIS_ERROR
 	redisContext *c = reach(&h->url, ret_error);
 
 	h->loading = false;
+	h->reached = c != NULL;
 	if (c == NULL)
 		return NULL;
 	if (redisSetTimeout(c, timeval_of(REDIS_ANSWER_MS)) == REDIS_OK &&
 	    (!h->url.tls || redis_tls_start(c, &h->url, ret_error)) &&
 	    log_in(c, &h->url, ret_error) && server_is_fit(c, &h->loading, ret_error) &&
-	    (h->allow_unsafe || server_is_durable(c, ret_error)) && library_is_ours(c, ret_error))
+	    (h->allow_unsafe || server_is_durable(c, ret_error)) && library_is_ours(c, ret_error) &&
+	    learn_name(h, c, ret_error))
 		return c;
 	redisFree(c);
 	return NULL;

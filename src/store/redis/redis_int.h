@@ -48,8 +48,10 @@
  *	q:due      zset     documents by due time;  q:docs<kind>  zset  their names by user
  *	q:dedup, q:dead, q:forget, q:days, q:runs  zset  what housekeeping has to remove, by time
  *	q:ended0, q:ended1  set  ended messages, so that the repetition of a put whose answer was lost is recognised
- *	q:log      stream   the outbox
+ *	q:log      stream   the outbox; its consumer groups are readers that keep it (outbox.lua)
+ *	q:marks    list     positions in it, a piece of it apart
  *	q:meta     string   counters
+ *	q:name     string   what the database calls itself
  *
  * Lanes, gates, the rotation and what keeps them true are the embedded backend's (sqlite_int.h), and both give the same
  * answers to the same requests, which a test shows. Where that one counts in memory, this one counts in the gates'
@@ -100,10 +102,15 @@ struct redis_url {
 struct redis_handle {
 	struct store store; /* first */
 	bool threaded, allow_unsafe;
+	bool reader; /* no holder of leases: it tails and scans */
+	size_t outbox_bytes_max;
 	bool loading; /* at the last attempt to connect the server was reading its files */
+	bool reached; /* ... it was there */
 	int64_t lease_ms;
 	void (*wake)(void *arg);
 	void *wake_arg;
+	bool sole;
+	bool is_holder; /* of the thread that runs batches, like the next */
 	char holder[REDIS_HOLDER_BYTES];
 	struct redis_url url;
 
@@ -124,11 +131,20 @@ struct redis_handle {
 	bool beat;                  /* a turn is due although there may be no requests */
 	int64_t queued_now_ms;      /* latest flush */
 	pthread_t thread;
+	bool away;     /* the last attempt to connect failed */
+	bool has_info; /* `info` is for the loop to take */
+	struct store_info info;
 	bool stop; /* the thread ends when nothing is queued */
 	bool drop; /* ... at once */
-	uint64_t outbox_last;
+	uint64_t outbox_last, outbox_dropped;
+	int64_t alive_ms; /* time of the last turn that was answered */
+	char database[STORE_DATABASE_BYTES];
 	struct redis_stats stats;
 };
+
+/* Registers the handle at the server, if it is not yet. False with the reason. */
+must_use bool redis_store_become_holder(struct redis_handle *h, int64_t now_ms,
+					char ret_error[REDIS_ERROR_LEN]);
 
 /* redis_url.c. False with the reason, which quotes no password. */
 must_use bool redis_url_parse(struct str text, struct redis_url *ret_url,
@@ -170,6 +186,9 @@ void redis_wire_req(struct redis_args *a, const struct redis_handle *h, struct s
 void redis_wire_open(struct redis_args *a, int64_t now_ms, bool sole);
 void redis_wire_close(struct redis_args *a, const char holder[REDIS_HOLDER_BYTES], int64_t now_ms);
 void redis_wire_check(struct redis_args *a, int64_t now_ms);
+/* What a reader says before it reads. */
+void redis_wire_took(struct redis_args *a, const struct tail *t, size_t bytes_max);
+void redis_wire_position(struct redis_args *a);
 
 /* redis_reply.c. False when it is not what the library answers. */
 must_use bool redis_reply_turn(const redisReply *reply, uint64_t *ret_outbox_last);
@@ -189,10 +208,11 @@ int64_t redis_reply_number(struct redis_reader *r);
 struct str redis_reply_bytes(struct redis_reader *r, size_t n);
 
 /* redis_outbox.c: the stream, which is read without the library. */
-/* Sends what a tail asks, with the number of answers to come; the last one is the entries, of which so many were asked
- * for. False: the connection broke. */
-must_use bool redis_outbox_ask(struct redis_handle *h, struct tail *t, size_t *ret_answers,
-			       size_t *ret_wanted);
+/* Sends what a tail asks: two commands, the second of which is answered with entries, of which so many were asked for.
+ * False: the connection broke. */
+must_use bool redis_outbox_ask(struct redis_handle *h, struct tail *t, size_t *ret_wanted);
+/* The first answer. False when it is not what the library answers. */
+must_use bool redis_outbox_begin(struct redis_handle *h, const redisReply *reply, struct tail *t);
 must_use bool redis_outbox_read(struct redis_handle *h, const redisReply *list, size_t wanted,
 				struct tail *t);
 

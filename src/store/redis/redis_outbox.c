@@ -25,20 +25,36 @@ static size_t entries_wanted(const struct redis_handle *h, const struct tail *t)
 	return n < ENTRIES_MAX ? n : ENTRIES_MAX;
 }
 
-bool redis_outbox_ask(struct redis_handle *h, struct tail *t, size_t *ret_answers,
-		      size_t *ret_wanted)
+static bool ask_first(struct redis_handle *h, const struct tail *t)
 {
-	char trim[32], after[32], wanted[32];
-	bool forget = t->trim > 0 && t->trim < INT64_MAX;
+	struct redis_args a;
+	char trim[32];
+	bool ok;
 
-	*ret_answers = forget ? 2 : 1;
-	*ret_wanted = entries_wanted(h, t);
-	snprintf(trim, sizeof(trim), "%llu", (unsigned long long)t->trim + 1);
+	if (t->reader.n == 0 && t->trim > 0 && t->trim < INT64_MAX) {
+		snprintf(trim, sizeof(trim), "%llu", (unsigned long long)t->trim + 1);
+		return append(h->conn, 4, (const char *const[]){ "XTRIM", "q:log", "MINID", trim });
+	}
+	redis_wire_init(&a);
+	if (t->reader.n > 0)
+		redis_wire_took(&a, t, h->outbox_bytes_max);
+	else
+		redis_wire_position(&a);
+	ok = redisAppendCommandArgv(h->conn, (int)a.count, a.v, a.n) == REDIS_OK;
+	redis_wire_done(&a);
+	return ok;
+}
+
+bool redis_outbox_ask(struct redis_handle *h, struct tail *t, size_t *ret_wanted)
+{
+	char after[32], wanted[32];
+
+	/* A reader that joins does not know yet where to read. */
+	*ret_wanted = t->join ? 1 : entries_wanted(h, t);
 	snprintf(after, sizeof(after), "(%llu-0", (unsigned long long)t->after);
 	snprintf(wanted, sizeof(wanted), "%zu", *ret_wanted);
-	if (forget && !append(h->conn, 4, (const char *const[]){ "XTRIM", "q:log", "MINID", trim }))
-		return false;
-	return append(h->conn, 6,
+	return ask_first(h, t) &&
+	       append(h->conn, 6,
 		      (const char *const[]){ "XRANGE", "q:log", after, "+", "COUNT", wanted });
 }
 
@@ -135,6 +151,34 @@ static bool entries_read(const redisReply *list, struct tail *t, struct buf *who
 	return true;
 }
 
+/* How far the outbox goes as of now; read before the entries. */
+static bool begin_reader(struct redis_handle *h, struct redis_reader *r, struct tail *t)
+{
+	int64_t at = redis_reply_number(r), last = redis_reply_number(r);
+	int64_t dropped = redis_reply_number(r);
+
+	if (r->broken || r->left.n > 0 || last < 0 || dropped < 0)
+		return false;
+	pthread_mutex_lock(&h->mutex);
+	if ((uint64_t)last > h->outbox_last)
+		h->outbox_last = (uint64_t)last;
+	h->outbox_dropped = (uint64_t)dropped;
+	pthread_mutex_unlock(&h->mutex);
+	t->lost = at < 0;
+	if (t->join && at > 0)
+		t->last = (uint64_t)at;
+	return true;
+}
+
+bool redis_outbox_begin(struct redis_handle *h, const redisReply *reply, struct tail *t)
+{
+	struct redis_reader r = { .left = str_n(reply->str, reply->len) };
+
+	if (reply->type == REDIS_REPLY_INTEGER) /* of XTRIM */
+		return true;
+	return reply->type == REDIS_REPLY_STRING && begin_reader(h, &r, t);
+}
+
 bool redis_outbox_read(struct redis_handle *h, const redisReply *list, size_t wanted,
 		       struct tail *t)
 {
@@ -143,6 +187,9 @@ bool redis_outbox_read(struct redis_handle *h, const redisReply *list, size_t wa
 
 	if (list->type != REDIS_REPLY_ARRAY)
 		return false;
+	t->req.result = STORE_APPLIED;
+	if (t->lost || t->join)
+		return true;
 	buf_init(&whole, EVENTS_BYTES_MAX);
 	buf_init(&events, EVENTS_BYTES_MAX);
 	ok = entries_read(list, t, &whole, &events);
@@ -152,7 +199,6 @@ bool redis_outbox_read(struct redis_handle *h, const redisReply *list, size_t wa
 	buf_done(&whole);
 	buf_done(&events);
 	t->more = t->more || list->elements == wanted;
-	t->req.result = STORE_APPLIED;
 	/* Not every position has an entry. */
 	if (!t->more && h->outbox_last > t->after && h->outbox_last > t->trim)
 		t->last = h->outbox_last;

@@ -221,6 +221,7 @@ static bool claim_read(const redisReply *reply, struct claim *c)
 	r = reader(reply->element[0]);
 	c->more = redis_reply_byte(&r);
 	c->next_ms = redis_reply_number(&r);
+	c->users_version = redis_reply_number(&r);
 	c->req.result = STORE_APPLIED;
 	return at_end(&r) && leased_read(reply->element[1], c) && docs_read(reply->element[2], c);
 }

@@ -76,15 +76,30 @@ static void op_submit(struct store *s, struct store_req *r)
 	store_reqs_append(&handle_of(s)->pending, r);
 }
 
+/* While the thread tries to connect. Called with the mutex held. */
+static void answer_away(struct redis_handle *h)
+{
+	for (struct store_req *r = h->pending.head; r != NULL; r = r->next) {
+		store_clear_results(r);
+		r->result = STORE_UNAVAILABLE;
+	}
+	if (h->pending.head != NULL)
+		ring(h);
+	store_reqs_concat(&h->finished, &h->pending);
+}
+
 static void op_flush(struct store *s, int64_t now_ms)
 {
 	struct redis_handle *h = handle_of(s);
-	bool beat = now_ms - h->beat_ms >= h->lease_ms / BEATS_PER_LEASE || now_ms < h->beat_ms;
+	bool beat = !h->reader &&
+		    (now_ms - h->beat_ms >= h->lease_ms / BEATS_PER_LEASE || now_ms < h->beat_ms);
 
 	if (h->pending.head == NULL && !beat)
 		return;
 	h->beat_ms = now_ms;
 	pthread_mutex_lock(&h->mutex);
+	if (h->threaded && h->away)
+		answer_away(h);
 	store_reqs_concat(&h->queued, &h->pending);
 	h->beat = true;
 	h->queued_now_ms = now_ms;
@@ -104,7 +119,13 @@ static void op_poll(struct store *s)
 	pthread_mutex_lock(&h->mutex);
 	done = h->finished;
 	h->finished = (struct store_reqs){ 0 };
+	if (h->has_info)
+		h->store.info = h->info;
+	h->has_info = false;
 	h->store.info.outbox_last = h->outbox_last;
+	h->store.info.alive_ms = h->alive_ms;
+	h->store.info.outbox_dropped = h->outbox_dropped;
+	memcpy(h->store.info.database, h->database, sizeof(h->database));
 	pthread_mutex_unlock(&h->mutex);
 	while ((r = store_reqs_pop(&done)) != NULL)
 		r->done(r);
@@ -138,6 +159,8 @@ static void leases_end(struct redis_handle *h)
 	struct redis_args a;
 	redisReply *r = NULL;
 
+	if (!h->is_holder)
+		return;
 	redis_wire_init(&a);
 	redis_wire_close(&a, h->holder, h->beat_ms);
 	if (h->conn != NULL)
@@ -187,26 +210,35 @@ void redis_store_kill(struct store *s)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static bool become_holder(struct redis_handle *h, bool sole, int64_t now_ms,
-			  char ret_error[REDIS_ERROR_LEN])
+bool redis_store_become_holder(struct redis_handle *h, int64_t now_ms,
+			       char ret_error[REDIS_ERROR_LEN])
 {
+	struct store_info info = { .lease_ms = h->lease_ms };
 	struct redis_args a;
 	redisReply *r;
-	bool ok;
 
+	if (h->is_holder || h->reader)
+		return true;
 	redis_wire_init(&a);
-	redis_wire_open(&a, now_ms, sole);
+	redis_wire_open(&a, now_ms, h->sole);
 	r = call_function(h, &a, ret_error);
 	redis_wire_done(&a);
 	if (r == NULL)
 		return false;
-	ok = redis_reply_open(r, h->holder, &h->store.info);
-	if (!ok)
+	h->is_holder = redis_reply_open(r, h->holder, &info);
+	freeReplyObject(r);
+	if (!h->is_holder) {
 		snprintf(ret_error, REDIS_ERROR_LEN,
 			 "the Redis server's answer is not that of our function library");
-	h->outbox_last = h->store.info.outbox_last;
-	freeReplyObject(r);
-	return ok;
+		return false;
+	}
+	pthread_mutex_lock(&h->mutex);
+	h->info = info;
+	h->has_info = true;
+	h->outbox_last = info.outbox_last;
+	h->alive_ms = now_ms;
+	pthread_mutex_unlock(&h->mutex);
+	return true;
 }
 
 static struct redis_handle *handle_new(const struct redis_settings *set, int64_t now_ms)
@@ -216,6 +248,9 @@ static struct redis_handle *handle_new(const struct redis_settings *set, int64_t
 	h->store.ops = &ops;
 	h->threaded = set->threaded;
 	h->allow_unsafe = set->allow_unsafe;
+	h->reader = set->reader;
+	h->outbox_bytes_max = set->outbox_bytes_max;
+	h->sole = set->sole;
 	h->lease_ms = set->lease_ms ? set->lease_ms : LEASE_DEFAULT_MS;
 	h->store.info.lease_ms = h->lease_ms;
 	h->wake = set->wake;
@@ -227,19 +262,28 @@ static struct redis_handle *handle_new(const struct redis_settings *set, int64_t
 	return h;
 }
 
-static bool handle_open(struct redis_handle *h, bool sole, int64_t now_ms,
-			char ret_error[REDIS_ERROR_LEN])
+static bool thread_start(struct redis_handle *h, char ret_error[REDIS_ERROR_LEN])
 {
-	h->conn = redis_conn_open(h, ret_error);
-	if (h->conn == NULL || !become_holder(h, sole, now_ms, ret_error))
-		return false;
-	h->stats.connections = 1;
 	if (!h->threaded || pthread_create(&h->thread, NULL, thread_main, h) == 0)
 		return true;
 	leases_end(h);
 	snprintf(ret_error, REDIS_ERROR_LEN,
 		 "cannot start the thread of the connection to the Redis server");
 	return false;
+}
+
+static bool handle_open(struct redis_handle *h, const struct redis_settings *set, int64_t now_ms,
+			char ret_error[REDIS_ERROR_LEN])
+{
+	h->conn = redis_conn_open(h, ret_error);
+	if (h->conn == NULL)
+		h->away = set->ret_away != NULL &&
+			  (h->loading ? set->ret_loading == NULL : !h->reached);
+	if (h->conn == NULL ? !h->away : !redis_store_become_holder(h, now_ms, ret_error))
+		return false;
+	h->stats.connections = !h->away;
+	op_poll(&h->store);
+	return thread_start(h, ret_error);
 }
 
 struct store *redis_store_open(const struct redis_settings *set, int64_t now_ms,
@@ -250,8 +294,11 @@ struct store *redis_store_open(const struct redis_settings *set, int64_t now_ms,
 	/* The client library writes to connections that the server may have closed. */
 	signal(SIGPIPE, SIG_IGN);
 	if (redis_url_parse(str_c(set->url), &h->url, ret_error) &&
-	    handle_open(h, set->sole, now_ms, ret_error))
+	    handle_open(h, set, now_ms, ret_error)) {
+		if (set->ret_away != NULL)
+			*set->ret_away = h->away;
 		return &h->store;
+	}
 	if (set->ret_loading != NULL)
 		*set->ret_loading = h->loading;
 	handle_free(h);

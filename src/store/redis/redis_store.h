@@ -5,7 +5,7 @@
  * a holder of leases (store.h).
  *
  * A lost connection answers UNKNOWN to what was sent and not answered, and UNAVAILABLE to the rest; the handle
- * connects again by itself. So does an error that the server answers a call with, having done nothing of it (out of
+ * connects again by itself, and while that fails it answers UNAVAILABLE at once. So does an error that the server answers a call with, having done nothing of it (out of
  * memory, disk full, read-only replica): UNAVAILABLE.
  *
  * The data may be lost by the server's own settings. They are read at opening, and what would lose accepted
@@ -26,9 +26,15 @@ struct redis_settings {
 	bool threaded; /* false: batches run inside store_flush */
 	bool sole; /* no other process uses the database: leases of former ones end at opening */
 	bool allow_unsafe; /* use a server that may lose accepted messages */
-	int64_t lease_ms;  /* 0 = 15,000 */
+	bool reader;       /* only tails and scans are asked: no leases, no sign of life */
+	size_t outbox_bytes_max; /* tails of readers say: the outbox forgets its oldest events beyond; 0 = it
+				  * stays as it is (at first 1 GiB) */
+	int64_t lease_ms; /* 0 = 15,000 */
 	/* NULL, or told when opening fails: the server only has to read its files yet, so try again. */
 	bool *ret_loading;
+	/* NULL, or told: the server cannot be reached (or reads its files, without ret_loading), and the handle was
+	 * given all the same. It answers UNAVAILABLE until it has connected; store_info is known from then on. */
+	bool *ret_away;
 	/* Rung when completions wait for store_poll; from the connection's thread when there is one. NULL is fine. */
 	void (*wake)(void *arg);
 	void *wake_arg;

@@ -184,6 +184,25 @@ void redis_wire_check(struct redis_args *a, int64_t now_ms)
 	head_end(&head);
 }
 
+void redis_wire_took(struct redis_args *a, const struct tail *t, size_t bytes_max)
+{
+	struct head head;
+
+	redis_wire_begin(a, STR("qstash_took"));
+	head = head_start(a);
+	little(&head, REDIS_LIBRARY_VERSION, 4);
+	size(&head, t->trim);
+	size(&head, bytes_max);
+	byte(&head, t->join);
+	head_end(&head);
+	arg(a, t->reader);
+}
+
+void redis_wire_position(struct redis_args *a)
+{
+	redis_wire_begin(a, STR("qstash_position"));
+}
+
 /* ---- moves ----------------------------------------------------------------------------------- */
 
 static void put(struct redis_args *a, const struct move *m)
@@ -370,6 +389,7 @@ static void purge(struct redis_args *a, const struct move *m)
 	check(m->purge.user.n > 0 && m->events.n == 0);
 	byte(&h, 'X');
 	size(&h, m->purge.max);
+	number(&h, m->purge.version);
 	head_end(&h);
 	arg(a, m->purge.user);
 }

@@ -5,8 +5,8 @@
 
 do
 
+local REPLACED = 'QSTASHVERSION the function library was replaced by version ' .. VERSION
 local args, arg_at -- of the call; the next one
-local FIELDS_MAX = 3000
 local version_before, messages_before -- the turn
 
 local function next_arg()
@@ -139,7 +139,7 @@ local moves = {
 	X = {
 		read = function(head)
 			local p = { user = next_arg() }
-			p.max = sunpack('<d', head, 2)
+			p.max, p.version = sunpack('<dd', head, 2)
 			return p
 		end,
 		run = move_purge,
@@ -297,19 +297,6 @@ local function ended_write()
 	end
 end
 
--- An entry's fields are its pieces, so that they need not be copied together.
-local function outbox_write()
-	local pieces = events
-	if #events > FIELDS_MAX then
-		pieces = { table.concat(events) }
-	end
-	local fields = {}
-	for i = 1, #pieces do
-		fields[2 * i - 1], fields[2 * i] = 'e', pieces[i]
-	end
-	call('XADD', 'q:log', int(meta.pos) .. '-0', unpack(fields))
-end
-
 local function turn_end()
 	gates_store()
 	if #ended > 0 then
@@ -331,10 +318,12 @@ local function turn(_, argv)
 	args, arg_at = argv, 2
 	local version, now_ms, by = sunpack('<I4dc3', argv[1])
 	if version ~= VERSION then
-		return redis.error_reply('QSTASHVERSION the function library was replaced by version ' .. VERSION)
+		return redis.error_reply(REPLACED)
 	end
 	turn_begin(now_ms, by)
-	call('HSET', 'q:holders', holder, int(now))
+	if holder ~= NOBODY then
+		call('HSET', 'q:holders', holder, int(now))
+	end
 	local answers = { '' }
 	while arg_at <= #args do
 		local head = next_arg()
@@ -353,7 +342,7 @@ end
 local function open(_, argv)
 	libraries_take()
 	local now_ms, is_sole = sunpack('<dB', argv[1])
-	turn_begin(now_ms, '\0\0\0')
+	turn_begin(now_ms, NOBODY)
 	if meta.format ~= FORMAT then
 		return redis.error_reply('QSTASHFORMAT the data has format ' .. meta.format .. ', the library knows ' .. FORMAT)
 	end
@@ -381,6 +370,41 @@ local function close(_, argv)
 	return ''
 end
 
+-- ARGV: version, the position up to which the reader needs nothing, most bytes to keep (0 = as before), whether it
+-- joins; its name. Answers where it goes on, and what `position` does.
+local function took(_, argv)
+	libraries_take()
+	local version, pos, bytes_max, joins = sunpack('<I4ddB', argv[1])
+	if version ~= VERSION then
+		return redis.error_reply(REPLACED)
+	end
+	meta_read()
+	if bytes_max > 0 then
+		meta.log_max = bytes_max
+	end
+	local at = outbox_took(argv[2], pos, joins ~= 0)
+	meta_write()
+	return spack('<ddd', at, meta.pos, meta.log_dropped)
+end
+
+-- How far the outbox goes, and how many events nobody was there to read.
+local function position()
+	libraries_take()
+	meta_read()
+	return spack('<ddd', 0, meta.pos, meta.log_dropped)
+end
+
+-- ARGV: a name that no other database has. Answers the one that this database has had since it was first asked.
+local function hello(_, argv)
+	libraries_take()
+	local name = call('GET', 'q:name')
+	if not name then
+		name = argv[1]
+		call('SET', 'q:name', name)
+	end
+	return name
+end
+
 local function version()
 	return VERSION
 end
@@ -388,7 +412,7 @@ end
 -- ARGV: now. Answers what is wrong, or nothing.
 local function check_all(_, argv)
 	libraries_take()
-	turn_begin(sunpack('<d', argv[1]), '\0\0\0')
+	turn_begin(sunpack('<d', argv[1]), NOBODY)
 	local answer = check()
 	turn_end()
 	return answer
@@ -400,6 +424,9 @@ redis.register_function { function_name = 'qstash_drain', callback = turn, flags
 redis.register_function('qstash_open', open)
 redis.register_function { function_name = 'qstash_close', callback = close, flags = { 'allow-oom' } }
 redis.register_function('qstash_check', check_all)
+redis.register_function { function_name = 'qstash_took', callback = took, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'qstash_position', callback = position, flags = { 'no-writes' } }
+redis.register_function { function_name = 'qstash_hello', callback = hello, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'qstash_version', callback = version, flags = { 'no-writes' } }
 
 end

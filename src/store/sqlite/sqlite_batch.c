@@ -122,6 +122,7 @@ static void run(struct sqlite_db *db, struct sqlite_handle *h, struct store_req 
 		sqlite_scan_run(db, container_of(r, struct scan, req));
 		break;
 	case STORE_TAIL:
+		check(container_of(r, struct tail, req)->reader.n == 0);
 		sqlite_scan_tail(db, container_of(r, struct tail, req));
 		break;
 	}

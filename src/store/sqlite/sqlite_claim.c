@@ -345,5 +345,6 @@ void sqlite_claim_run(struct sqlite_db *db, struct claim *c)
 	if (holders_ms < c->next_ms)
 		c->next_ms = holders_ms;
 	sqlite_doc_due(db, c);
+	c->users_version = db->users_version;
 	c->req.result = STORE_APPLIED;
 }

@@ -12,13 +12,20 @@ static sqlite3_stmt *doc_start(struct sqlite_db *db, enum sqlite_statement id, e
 }
 
 /* 0 = there is none. */
-static int64_t doc_version(struct sqlite_db *db, enum doc_kind kind, const struct str key[2])
+int64_t sqlite_doc_version(struct sqlite_db *db, enum doc_kind kind, const struct str key[2])
 {
 	sqlite3_stmt *s = doc_start(db, SQL_DOC_GET, kind, key);
 	int64_t version = sqlite_sql_row(db, s) ? sqlite3_column_int64(s, 3) : 0;
 
 	sqlite_sql_end(s);
 	return version;
+}
+
+/* What every process wants to know of. */
+static void doc_changed(struct sqlite_db *db, enum doc_kind kind)
+{
+	if (kind == DOC_USER || kind == DOC_DIRECTORY)
+		db->users_version++;
 }
 
 static bool doc_is_full(struct sqlite_db *db, const struct move *m)
@@ -36,7 +43,7 @@ static bool doc_is_full(struct sqlite_db *db, const struct move *m)
 enum refusal sqlite_doc_put(struct sqlite_db *db, struct move *m)
 {
 	const struct str key[2] = { m->doc_put.user, m->doc_put.name };
-	int64_t present = doc_version(db, m->doc_put.doc, key);
+	int64_t present = sqlite_doc_version(db, m->doc_put.doc, key);
 	bool is_member = m->doc_put.run.name.n > 0;
 	struct sqlite_run run;
 	sqlite3_stmt *s;
@@ -57,6 +64,7 @@ enum refusal sqlite_doc_put(struct sqlite_db *db, struct move *m)
 		check(sqlite3_bind_null(s, 5) == SQLITE_OK);
 	sqlite_sql_blob(s, 6, m->doc_put.value);
 	sqlite_sql_run(db, s);
+	doc_changed(db, m->doc_put.doc);
 	if (is_member)
 		sqlite_run_join_doc(db, &run, m);
 	if (m->doc_put.due_ms && m->doc_put.due_ms < db->doc_next_ms)
@@ -67,13 +75,14 @@ enum refusal sqlite_doc_put(struct sqlite_db *db, struct move *m)
 enum refusal sqlite_doc_remove(struct sqlite_db *db, const struct move *m)
 {
 	const struct str key[2] = { m->doc_remove.user, m->doc_remove.name };
-	int64_t present = doc_version(db, m->doc_remove.doc, key);
+	int64_t present = sqlite_doc_version(db, m->doc_remove.doc, key);
 
 	if (present == 0)
 		return REFUSAL_NOT_FOUND;
 	if (m->doc_remove.version != -1 && m->doc_remove.version != present)
 		return REFUSAL_VERSION;
 	sqlite_sql_run(db, doc_start(db, SQL_DOC_REMOVE, m->doc_remove.doc, key));
+	doc_changed(db, m->doc_remove.doc);
 	return REFUSAL_NONE;
 }
 

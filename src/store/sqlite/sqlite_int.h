@@ -350,6 +350,7 @@ struct sqlite_db {
 	struct sqlite_ending *ending;
 	size_t endings, ending_cap;
 	struct sqlite_ended ended;
+	int64_t users_version;  /* of this opening */
 	int64_t doc_next_ms;    /* no document is due before */
 	int64_t dedup_next_ms;  /* when to look for expired keys again */
 	int64_t forget_next_ms; /* when to look for unused gates again */
@@ -523,6 +524,8 @@ enum refusal sqlite_purge_move(struct sqlite_db *db, struct move *m);
 void sqlite_purge_expired(struct sqlite_db *db); /* removes some dead letters whose time is over */
 
 /* sqlite_doc.c */
+/* 0 = there is none. `key` is user and name. */
+int64_t sqlite_doc_version(struct sqlite_db *db, enum doc_kind kind, const struct str key[2]);
 enum refusal sqlite_doc_put(struct sqlite_db *db, struct move *m);
 enum refusal sqlite_doc_remove(struct sqlite_db *db, const struct move *m);
 void sqlite_doc_due(struct sqlite_db *db, struct claim *c);

@@ -127,6 +127,10 @@ enum refusal sqlite_purge_move(struct sqlite_db *db, struct move *m)
 	struct purging p = { .db = db, .name = m->purge.user, .room = (int64_t)m->purge.max };
 
 	check(m->purge.user.n > 0 && m->events.n == 0 && !db->undo_on);
+	if (m->purge.version != 0 &&
+	    sqlite_doc_version(db, DOC_USER, (const struct str[]){ p.name, p.name }) !=
+		    m->purge.version)
+		return REFUSAL_VERSION;
 	docs_remove(&p);
 	p.user = sqlite_gate_user(db, m->purge.user, false);
 	if (p.user == NULL) {
