@@ -18,8 +18,8 @@ struct loop;
 struct pool;
 
 struct api_settings {
-	struct pool *pool; /* who may call, and what serves them */
-	struct logs_port logs; /* who answers for the log */
+	struct pool *pool;      /* who may call, and what serves them */
+	struct logs_port logs;  /* who answers for the log */
 	struct loop *loop;      /* for the time of day */
 	struct str admin_token; /* of /v2/admin; empty = there is no such thing */
 	/* Whoever gets here is an administrator (a socket that only its owner may open); nothing else is

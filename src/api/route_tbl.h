@@ -66,8 +66,8 @@
 	  "begin a new window")                                                                   \
 	X(POST, "/v2/flowControl/{key}/reset", h_flow_reset, WRITE, SMALL, "reset its counts")    \
 	X(GET, "/v2/globalParallelism", h_flow_global, READ, SMALL, "deliveries running now")     \
-	X(GET, "/v2/events", h_logs_events, LOG, SMALL, "the log, as the SDKs ask for it")       \
-	X(GET, "/v2/logs", h_logs_list, LOG, SMALL, "the log")                                   \
+	X(GET, "/v2/events", h_logs_events, LOG, SMALL, "the log, as the SDKs ask for it")        \
+	X(GET, "/v2/logs", h_logs_list, LOG, SMALL, "the log")                                    \
 	X(GET, "/v2/usage", h_usage, READ, SMALL, "the plan, and what was used of it")            \
 	X(GET, "/v2/keys", h_keys_get, WRITE, SMALL, "the signing keys")                          \
 	X(POST, "/v2/keys/rotate", h_keys_rotate, WRITE, SMALL, "rotate the signing keys")        \
@@ -106,8 +106,8 @@
 	  "the same")                                                                             \
 	X(DELETE, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,     \
 	  "the same")                                                                             \
-	X(GET, "/v2/workflows/logs", h_workflow_logs, LOG, SMALL, "runs, step by step")          \
-	X(GET, "/v2/workflows/events", h_workflow_events, LOG, SMALL,                            \
+	X(GET, "/v2/workflows/logs", h_workflow_logs, LOG, SMALL, "runs, step by step")           \
+	X(GET, "/v2/workflows/events", h_workflow_events, LOG, SMALL,                             \
 	  "the same, or their log entries")                                                       \
 	X(GET, "/v2/workflows/dlq", h_workflow_dlq_list, READ, SMALL, "list the failed runs")     \
 	X(GET, "/v2/workflows/dlq/{id}", h_workflow_dlq_get, READ, SMALL, "one failed run")       \

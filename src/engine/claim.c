@@ -12,7 +12,8 @@
 
 bool delivery_has_room(const struct engine *e)
 {
-	return !e->stopping && !e->set.observes && e->running + e->putting < e->set.deliveries_max &&
+	return !e->stopping && !e->set.observes &&
+	       e->running + e->putting < e->set.deliveries_max &&
 	       e->memory_bytes < e->set.memory_max;
 }
 

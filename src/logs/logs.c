@@ -212,7 +212,8 @@ static void work_round(struct logs *l)
 /* Does a query wait for what is in the backlog? */
 static bool is_hurry(const struct logs *l)
 {
-	for (const struct logs_query *q = l->waiting.first; q && !l->settings.patient; q = q->next) {
+	for (const struct logs_query *q = l->waiting.first; q && !l->settings.patient;
+	     q = q->next) {
 		if (!is_in(q))
 			return true;
 	}

@@ -454,7 +454,7 @@ struct store_info {
 	char database[STORE_DATABASE_BYTES];
 	uint64_t seq_max; /* greatest seq ever stored, for msg_id_next */
 	int64_t lease_ms;
-	uint64_t outbox_last; /* position of the last outbox entry */
+	uint64_t outbox_last;    /* position of the last outbox entry */
 	uint64_t outbox_dropped; /* events that went unread, because the outbox had become too long */
 };
 
