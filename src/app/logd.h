@@ -41,6 +41,7 @@ struct logd_base {
 
 struct logd {
 	const struct conf *conf;
+	const struct plans *plans;
 	char *dir;
 	int lock_fd;
 	struct loop *loop;

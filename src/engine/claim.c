@@ -44,6 +44,8 @@ static void trigger_due(struct engine *e, const struct due_doc *doc)
 		schedules_forget(e, doc);
 	else if (doc->kind == DOC_BULK)
 		bulk_due(e, doc);
+	else if (doc->kind == DOC_DIRECTORY && e->set.on_directory != NULL)
+		e->set.on_directory(e->set.pool, doc);
 	else if (doc->kind == DOC_MAILBOX)
 		runs_timeout(e, doc);
 }
@@ -61,6 +63,7 @@ static void claim_done(struct store_req *req)
 		return;
 	}
 	e->claim_lost = false;
+	e->up = req->result == STORE_APPLIED;
 	e->claiming = false;
 	e->claim_mono_ms = e->mono_ms;
 	if (req->result == STORE_APPLIED) {

@@ -122,6 +122,8 @@ void engine_store_problem(struct problem *p, const struct store_req *req, enum r
 			"the store is not available now; nothing is known to be lost, try again");
 	else if (refusal == REFUSAL_NOT_FOUND)
 		problem_set(p, 404, "not found");
+	else if (refusal == REFUSAL_MOVING)
+		problem_set(p, 503, "this user is being moved to another database; try again");
 	else if (refusal == REFUSAL_NO_RUNS)
 		problem_set(
 			p, 501,

@@ -94,6 +94,7 @@ struct engine {
 	void (*ready)(void *arg);
 	void *ready_arg;
 	bool started;
+	bool up;                /* the last claim was answered */
 	struct problem problem; /* of the start */
 
 	struct list deliveries; /* SENDING */
@@ -154,6 +155,9 @@ void engine_expect(struct engine *e, int64_t due_ms);
 /* Starts an edit; the document may have bytes_max bytes. */
 void docs_edit(struct engine *e, struct doc_edit *op, size_t bytes_max);
 
+/* May a user be changed? Else the operation is ended with the reason. */
+must_use bool users_may_change(struct account_op *op);
+
 /* accounts.c */
 void accounts_load(struct engine *e);
 void accounts_free(struct engine *e);
@@ -166,6 +170,8 @@ struct account *accounts_take_over(struct engine *e, struct str id, struct str v
 				   int64_t version);
 /* The user is gone for good: its id is free. */
 void accounts_drop(struct engine *e, struct account *a);
+/* A user that was moved away may not be known at its new place yet. */
+enum { ACCOUNTS_LEFT_MS = 60 * 1000 };
 /* Submits u's document as the first move of op's step, with `moves` in all. */
 void accounts_submit(struct engine *e, struct account_op *op, const struct user *u, size_t moves);
 /* n characters of secret randomness, at most ACCOUNTS_SECRET_MAX. */

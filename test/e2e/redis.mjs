@@ -1,4 +1,4 @@
-// redis.mjs - a Redis server of a test's own.
+// redis.mjs - Redis servers of a test's own.
 import { spawn, spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { connect } from "node:net";
@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { after } from "node:test";
 import { tempDir, until } from "./lib.mjs";
 
-export const redisIsInstalled = spawnSync("redis-server", ["--version"]).status === 0;
+export const installed = spawnSync("redis-server", ["--version"]).status === 0;
+if (!installed) console.error("skipped, redis-server is not installed");
 
 const running = new Set();
 after(async () => {

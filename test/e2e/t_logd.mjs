@@ -6,10 +6,9 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { BIN, Server, Sink, until } from "./lib.mjs";
-import { Redis, redisIsInstalled } from "./redis.mjs";
+import { Redis, installed } from "./redis.mjs";
 
-if (!redisIsInstalled) console.error("t_logd: skipped, redis-server is not installed");
-const options = { skip: !redisIsInstalled, timeout: 150_000 };
+const options = { skip: !installed, timeout: 150_000 };
 
 const running = new Set();
 after(async () => {

@@ -5,11 +5,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Client } from "@upstash/qstash";
+import { installed, Redis } from "./redis.mjs";
 import { BIN, Server, Sink, tempDir, until } from "./lib.mjs";
-import { Redis, redisIsInstalled } from "./redis.mjs";
 
-if (!redisIsInstalled) console.error("t_redis: skipped, redis-server is not installed");
-const options = { skip: !redisIsInstalled, timeout: 90_000 };
+const options = { skip: !installed, timeout: 90_000 };
 
 const MESSAGES = 500;
 const AT_ONCE = 16;

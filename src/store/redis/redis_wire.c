@@ -303,6 +303,23 @@ static void purge(struct redis_args *a, const struct move *m)
 	arg(a, m->purge.user);
 }
 
+static void user(struct redis_args *a, const struct move *m)
+{
+	struct head h = head_start(a);
+
+	byte(&h, 'U');
+	byte(&h, m->user.op);
+	number(&h, m->user.version);
+	little(&h, m->user.keys, 4);
+	head_end(&h);
+	arg(a, m->user.user);
+	arg(a, m->user.at);
+	for (size_t i = 0; i < m->user.keys; i++) {
+		arg(a, m->user.key[i].name);
+		arg(a, m->user.key[i].dump);
+	}
+}
+
 static void move(struct redis_args *a, const struct move *m)
 {
 	static void (*const as[])(struct redis_args *, const struct move *) = {
@@ -310,6 +327,7 @@ static void move(struct redis_args *a, const struct move *m)
 		[MOVE_CANCEL] = cancel,   [MOVE_DLQ_REMOVE] = dlq_remove,
 		[MOVE_DOC_PUT] = doc_put, [MOVE_DOC_REMOVE] = doc_remove,
 		[MOVE_GATE] = gate,       [MOVE_PURGE] = purge,
+		[MOVE_USER] = user,
 	};
 
 	check((size_t)m->kind < countof(as));

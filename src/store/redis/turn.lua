@@ -102,6 +102,21 @@ local moves = {
 		end,
 		run = move_gate,
 	},
+	U = {
+		read = function(head)
+			local p = { user = next_arg(), at = next_arg(), rows = {} }
+			local n
+			p.op, p.version, n = sunpack('<BdI4', head, 2)
+			for i = 1, 2 * n do
+				p.rows[i] = next_arg()
+			end
+			return p
+		end,
+		run = move_user,
+		answer = function(p)
+			return spack('<dB', p.count or 0, #(p.next or '')) .. (p.next or '')
+		end,
+	},
 	X = {
 		read = function(head)
 			local p = { user = next_arg() }
@@ -198,8 +213,11 @@ local function step(n)
 		list[i].is = is
 	end
 	local refusal, index = REFUSAL.NONE, 0
+	local held = step_is_held(list, moves)
 	if is_done(list) then
 		-- Nothing is left to do.
+	elseif held then
+		refusal, index = REFUSAL.MOVING, held
 	elseif may_stop_halfway(list) then
 		refusal, index = moves_run_or_undo(list)
 	else
@@ -218,6 +236,7 @@ end
 
 -- ---- requests --------------------------------------------------------------------------------
 
+local SCAN_USER_KEYS = 8
 local requests = {
 	s = function(head)
 		return step(sunpack('<I4', head, 11))
@@ -233,6 +252,9 @@ local requests = {
 		s.kind, exact, descending, s.doc, gate, s.max, s.bytes_max, s.day, s.seq, s.nonce, s.dlq =
 			sunpack('<BBBBBdddc8c8c16', head, 11)
 		s.exact, s.descending, s.gate = exact ~= 0, descending ~= 0, KINDS[gate]
+		if s.kind >= SCAN_USER_KEYS then
+			return user_export(s)
+		end
 		return scan(s)
 	end,
 }
