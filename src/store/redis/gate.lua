@@ -374,6 +374,9 @@ local function gate_drop(g)
 	gate_refresh_user(u)
 end
 
+local gates_store
+do
+
 local function gate_store(g)
 	local forget = gate_forget_ms(g)
 	g.dirty = false
@@ -395,11 +398,13 @@ local function gate_store(g)
 	end
 end
 
-local function gates_store()
+function gates_store()
 	for i = 1, #dirty do
 		gate_store(dirty[i])
 	end
 	dirty = {}
+end
+
 end
 
 -- Removes gates that nobody needs.
