@@ -27,6 +27,7 @@ enum delivery_state { DELIVERY_PUTTING, DELIVERY_READING, DELIVERY_SENDING, DELI
 
 enum {
 	SETTLE_MOVES_MAX = 3, /* settle, callback, failure callback */
+	DOUBT_MS_MAX = 2000,  /* for which an API call waits to learn what became of its put */
 	ASK_AGAIN_MS = 500,   /* wait before a settle or a put without a clear answer is repeated */
 	CLAIM_AGAIN_MS = 500, /* the same for a claim */
 	CLAIM_MAX = 256,      /* messages of one claim */
@@ -56,6 +57,7 @@ struct delivery {
 	struct account *account; /* NULL when the user is gone */
 	int64_t retried;
 	uint64_t lease;
+	int64_t doubt_mono_ms;     /* PUTTING: since then no clear answer has come */
 	bool asked_again;          /* PUTTING: an answer was lost, the step submitted again */
 	struct publish_item *item; /* PUTTING on behalf of an API call; NULL for callbacks */
 	struct step step;
