@@ -166,6 +166,8 @@ static void scan_finish(struct engine *e)
 	/* Many users and many changes must not keep the store busy with this alone. */
 	e->scan_mono_ms = e->mono_ms + USERS_EVERY_MS + 10 * (e->mono_ms - e->scan_began_mono_ms);
 	e->started = true;
+	e->users_loaded = e->scan_version;
+	delivery_meet(e, !e->scan_wanted);
 	if (e->set.on_users != NULL)
 		e->set.on_users(e->set.pool);
 	if (was_started)
@@ -233,6 +235,7 @@ void accounts_turn(struct engine *e)
 		return;
 	e->scanning = true;
 	e->scan_wanted = false;
+	e->scan_version = e->users_version;
 	e->scans++;
 	e->scan_began_mono_ms = e->mono_ms;
 	buf_reset(&e->scan_after);

@@ -8,6 +8,7 @@
  *	pool.c        the databases, users over all of them
  *	pool_dir.c    reading and writing the directory
  *	pool_move.c   a user on its way to another database
+ *	pool_moves.c  which users are, and draining
  */
 #ifndef ENGINE_POOL_H
 #define ENGINE_POOL_H

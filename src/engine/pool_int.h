@@ -42,6 +42,61 @@ struct pool {
 	int64_t drain_mono_ms;
 };
 
+/* pool_move.c tells what they are. */
+enum mover_phase {
+	MOVER_TAKE,
+	MOVER_MARK,
+	MOVER_FREEZE,
+	MOVER_LOGS,
+	MOVER_DETACH,
+	MOVER_BEGIN,
+	MOVER_WIPE,
+	MOVER_KEYS,
+	MOVER_DUMP,
+	MOVER_IMPORT,
+	MOVER_ENTER,
+	MOVER_COMMIT,
+	MOVER_ATTACH,
+	MOVER_THAW,
+	MOVER_UNMARK,
+	MOVER_UNMARK_PUT,
+	MOVER_LOOK,
+	MOVER_PURGE,
+	MOVER_LEAVE,
+	MOVER_REMOVE,
+	MOVER_FINISH,
+	MOVER_BEAT
+};
+
+struct mover {
+	struct list node; /* in pool.movers */
+	struct pool *pool;
+	char *user;
+	struct engine *from, *to, *asked; /* asked: has the present request */
+	char from_name[DIRECTORY_NAME_MAX + 1], to_name[DIRECTORY_NAME_MAX + 1];
+	bool committed;
+	enum mover_phase phase, after_beat;
+	bool busy;
+	int64_t again_mono_ms, written_mono_ms, began_mono_ms;
+	int64_t version; /* of the entry */
+	int64_t number;  /* of the move */
+	int64_t marked;  /* version of the marked document at the old database */
+	uint64_t log_pos;
+	char source[32];    /* what FREEZE gives to BEGIN */
+	char at[32];        /* of a walk */
+	struct arena arena; /* of the keys */
+	struct str *key;
+	size_t keys, key_at;
+	struct user_key *row; /* in scan.arena */
+	size_t rows;
+	bool scanned; /* scan.arena is in use */
+	struct step step;
+	struct move move;
+	struct scan scan;
+	struct tail tail;
+	struct buf name, value;
+};
+
 struct engine *pool_home(const struct pool *p);
 /* Can the directory be asked? Else the problem says why not. */
 must_use bool pool_home_is_up(const struct pool *p, struct problem *ret_problem);
@@ -57,6 +112,11 @@ int64_t pool_dir_next_mono_ms(const struct pool *p);
 struct move pool_dir_put(struct buf *name, struct buf *value, int64_t version);
 
 /* pool_move.c */
+void pool_mover_free(struct mover *m);
+/* The next piece of work of one that nothing is under way for. */
+void pool_mover_go(struct mover *m);
+
+/* pool_moves.c */
 void pool_move_due(void *pool, const struct due_doc *doc);
 void pool_move_turn(struct pool *p);
 int64_t pool_move_next_mono_ms(const struct pool *p);

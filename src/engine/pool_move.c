@@ -30,64 +30,9 @@ enum {
 	PURGE_ROWS = 500,
 	DUMP_BYTES = 1024 * 1024,
 	NAMES_BYTES = 4096, /* of keys asked for at once */
-	DRAIN_EVERY_MS = 1000,
 };
 
-enum phase {
-	TAKE,
-	MARK,
-	FREEZE,
-	LOGS,
-	DETACH,
-	BEGIN,
-	WIPE,
-	KEYS,
-	DUMP,
-	IMPORT,
-	ENTER,
-	COMMIT,
-	ATTACH,
-	THAW,
-	UNMARK,
-	UNMARK_PUT,
-	LOOK,
-	PURGE,
-	LEAVE,
-	REMOVE,
-	FINISH,
-	BEAT
-};
-
-struct mover {
-	struct list node; /* in pool.movers */
-	struct pool *pool;
-	char *user;
-	struct engine *from, *to, *asked; /* asked: has the present request */
-	char from_name[DIRECTORY_NAME_MAX + 1], to_name[DIRECTORY_NAME_MAX + 1];
-	bool committed;
-	enum phase phase, after_beat;
-	bool busy;
-	int64_t again_mono_ms, written_mono_ms, began_mono_ms;
-	int64_t version; /* of the entry */
-	int64_t number;  /* of the move */
-	int64_t marked;  /* version of the marked document at the old database */
-	uint64_t log_pos;
-	char source[32];    /* what FREEZE gives to BEGIN */
-	char at[32];        /* of a walk */
-	struct arena arena; /* of the keys */
-	struct str *key;
-	size_t keys, key_at;
-	struct user_key *row; /* in scan.arena */
-	size_t rows;
-	bool scanned; /* scan.arena is in use */
-	struct step step;
-	struct move move;
-	struct scan scan;
-	struct tail tail;
-	struct buf name, value;
-};
-
-static void mover_free(struct mover *m)
+void pool_mover_free(struct mover *m)
 {
 	list_remove(&m->node);
 	if (m->scanned)
@@ -99,15 +44,7 @@ static void mover_free(struct mover *m)
 	free(m);
 }
 
-void pool_move_free(struct pool *p)
-{
-	struct list *it, *tmp;
-
-	list_each(it, tmp, &p->movers)
-		mover_free(list_entry(it, struct mover, node));
-}
-
-static void enter_phase(struct mover *m, enum phase phase)
+static void enter_phase(struct mover *m, enum mover_phase phase)
 {
 	m->phase = phase;
 	m->again_mono_ms = 0;
@@ -215,12 +152,12 @@ static void mark(struct mover *m)
 
 	if (a != NULL && a->user.moving && !a->removed) {
 		m->marked = a->version;
-		enter_phase(m, FREEZE);
+		enter_phase(m, MOVER_FREEZE);
 	} else if (a != NULL && !a->removed) {
 		ask_mark(m, m->from, &a->user, a->version);
 	} else {
 		log_warn("pool", "user %s is not moved: it is being deleted", m->user);
-		enter_phase(m, FINISH);
+		enter_phase(m, MOVER_FINISH);
 	}
 }
 
@@ -272,71 +209,71 @@ static void remove_document(struct mover *m)
 	ask_step(m, m->from);
 }
 
-static void go_on(struct mover *m)
+void pool_mover_go(struct mover *m)
 {
 	switch (m->phase) {
-	case TAKE:
-	case BEAT:
+	case MOVER_TAKE:
+	case MOVER_BEAT:
 		ask_entry(m, m->committed, false);
 		return;
-	case MARK:
+	case MOVER_MARK:
 		mark(m);
 		return;
-	case FREEZE:
+	case MOVER_FREEZE:
 		ask_user(m, m->from, USER_FREEZE, m->marked);
 		return;
-	case LOGS:
+	case MOVER_LOGS:
 		tail_logs(m);
 		return;
-	case DETACH:
+	case MOVER_DETACH:
 		ask_user(m, m->from, USER_DETACH, m->marked);
 		return;
-	case BEGIN:
+	case MOVER_BEGIN:
 		ask_user(m, m->to, USER_BEGIN, m->number);
 		return;
-	case WIPE:
+	case MOVER_WIPE:
 		ask_user(m, m->to, USER_WIPE, m->number);
 		return;
-	case KEYS:
+	case MOVER_KEYS:
 		ask_scan(m, m->from, SCAN_USER_KEYS, str_c(*m->at != '\0' ? m->at : "0"));
 		return;
-	case DUMP:
+	case MOVER_DUMP:
 		dump(m);
 		return;
-	case IMPORT:
+	case MOVER_IMPORT:
 		ask_user(m, m->to, USER_IMPORT, m->number);
 		return;
-	case ENTER:
+	case MOVER_ENTER:
 		ask_user(m, m->to, USER_ENTER, m->number);
 		return;
-	case COMMIT:
+	case MOVER_COMMIT:
 		ask_entry(m, true, false);
 		return;
-	case ATTACH:
+	case MOVER_ATTACH:
 		ask_user(m, m->to, USER_ATTACH, m->number);
 		return;
-	case THAW:
+	case MOVER_THAW:
 		ask_user(m, m->to, USER_THAW, m->number);
 		return;
-	case UNMARK:
+	case MOVER_UNMARK:
 		ask_scan(m, m->to, SCAN_DOCS, str_c(m->user));
 		return;
-	case LOOK:
+	case MOVER_LOOK:
 		ask_scan(m, m->from, SCAN_DOCS, str_c(m->user));
 		return;
-	case PURGE:
+	case MOVER_PURGE:
 		purge(m);
 		return;
-	case LEAVE:
+	case MOVER_LEAVE:
 		ask_user(m, m->from, USER_LEAVE, m->marked);
 		return;
-	case REMOVE:
+	case MOVER_REMOVE:
 		remove_document(m);
 		return;
-	case FINISH:
+	case MOVER_FINISH:
 		ask_entry(m, m->committed, true);
 		return;
-	case UNMARK_PUT: /* asked for by UNMARK */
+	case MOVER_UNMARK_PUT: /* asked for by UNMARK */
 		break;
 	}
 	unreachable();
@@ -348,11 +285,11 @@ static void let_go(struct mover *m, const char *why)
 {
 	log_warn("pool", "the move of user %s to %s is left to others: %s", m->user, m->to_name,
 		 why);
-	mover_free(m);
+	pool_mover_free(m);
 }
 
 /* After a piece of a walk: the next one, or the next phase. */
-static void walked(struct mover *m, enum phase next)
+static void walked(struct mover *m, enum mover_phase next)
 {
 	if (*m->move.user.next == '\0')
 		enter_phase(m, next);
@@ -362,24 +299,24 @@ static void walked(struct mover *m, enum phase next)
 
 static void entry_written(struct mover *m)
 {
-	bool first = m->phase == TAKE;
+	bool first = m->phase == MOVER_TAKE;
 
 	m->version = m->move.doc_put.new_version;
 	m->written_mono_ms = m->pool->mono_ms;
-	if (m->phase == COMMIT)
+	if (m->phase == MOVER_COMMIT)
 		m->committed = true;
 	if (first)
 		m->number = m->version;
-	if (m->phase == FINISH) {
+	if (m->phase == MOVER_FINISH) {
 		log_info("pool",
 			 m->committed ? "user %s has been moved to %s"
 				      : "user %s stays; %s is not needed",
 			 m->user, m->to_name);
-		mover_free(m);
-	} else if (m->phase == BEAT) {
+		pool_mover_free(m);
+	} else if (m->phase == MOVER_BEAT) {
 		m->phase = m->after_beat;
 	} else {
-		enter_phase(m, first && !m->committed ? MARK : ATTACH);
+		enter_phase(m, first && !m->committed ? MOVER_MARK : MOVER_ATTACH);
 	}
 }
 
@@ -392,7 +329,7 @@ static void frozen(struct mover *m)
 	}
 	m->log_pos = engine_outbox_last(m->from);
 	m->began_mono_ms = m->pool->mono_ms;
-	enter_phase(m, LOGS);
+	enter_phase(m, MOVER_LOGS);
 }
 
 static void imported(struct mover *m)
@@ -400,72 +337,72 @@ static void imported(struct mover *m)
 	m->key_at += m->rows;
 	scan_end(m);
 	if (m->key_at < m->keys)
-		m->phase = DUMP;
+		m->phase = MOVER_DUMP;
 	else
-		m->phase = strcmp(m->at, "0") == 0 ? ENTER : KEYS;
-	if (m->phase == ENTER)
-		enter_phase(m, ENTER);
+		m->phase = strcmp(m->at, "0") == 0 ? MOVER_ENTER : MOVER_KEYS;
+	if (m->phase == MOVER_ENTER)
+		enter_phase(m, MOVER_ENTER);
 }
 
 static void applied(struct mover *m)
 {
 	switch (m->phase) {
-	case TAKE:
-	case BEAT:
-	case COMMIT:
-	case FINISH:
+	case MOVER_TAKE:
+	case MOVER_BEAT:
+	case MOVER_COMMIT:
+	case MOVER_FINISH:
 		entry_written(m);
 		return;
-	case MARK:
+	case MOVER_MARK:
 		(void)accounts_take_over(m->from, str_c(m->user), buf_str(&m->value),
 					 m->move.doc_put.new_version);
 		return;
-	case FREEZE:
+	case MOVER_FREEZE:
 		frozen(m);
 		return;
-	case DETACH:
-		walked(m, BEGIN);
+	case MOVER_DETACH:
+		walked(m, MOVER_BEGIN);
 		return;
-	case BEGIN:
-		enter_phase(m, m->move.user.count == USER_COMING ? WIPE : COMMIT);
+	case MOVER_BEGIN:
+		enter_phase(m, m->move.user.count == USER_COMING ? MOVER_WIPE : MOVER_COMMIT);
 		return;
-	case WIPE:
-		walked(m, KEYS);
+	case MOVER_WIPE:
+		walked(m, MOVER_KEYS);
 		return;
-	case IMPORT:
+	case MOVER_IMPORT:
 		imported(m);
 		return;
-	case ENTER:
-		walked(m, COMMIT);
+	case MOVER_ENTER:
+		walked(m, MOVER_COMMIT);
 		return;
-	case ATTACH:
-		walked(m, THAW);
+	case MOVER_ATTACH:
+		walked(m, MOVER_THAW);
 		return;
-	case THAW:
-		enter_phase(m, UNMARK);
+	case MOVER_THAW:
+		enter_phase(m, MOVER_UNMARK);
 		return;
-	case UNMARK_PUT:
+	case MOVER_UNMARK_PUT:
 		(void)accounts_take_over(m->to, str_c(m->user), buf_str(&m->value),
 					 m->move.doc_put.new_version);
 		m->to->claim_wanted = true;
-		enter_phase(m, LOOK);
+		enter_phase(m, MOVER_LOOK);
 		return;
-	case PURGE:
+	case MOVER_PURGE:
 		if (!m->move.purge.left)
-			enter_phase(m, LEAVE);
+			enter_phase(m, MOVER_LEAVE);
 		return;
-	case LEAVE:
-		enter_phase(m, REMOVE);
+	case MOVER_LEAVE:
+		enter_phase(m, MOVER_REMOVE);
 		return;
-	case REMOVE:
+	case MOVER_REMOVE:
 		accounts_look(m->from, -1);
-		enter_phase(m, FINISH);
+		enter_phase(m, MOVER_FINISH);
 		return;
-	case LOGS:
-	case KEYS:
-	case DUMP:
-	case UNMARK:
-	case LOOK:
+	case MOVER_LOGS:
+	case MOVER_KEYS:
+	case MOVER_DUMP:
+	case MOVER_UNMARK:
+	case MOVER_LOOK:
 		break;
 	}
 	unreachable();
@@ -475,39 +412,39 @@ static void applied(struct mover *m)
 static void refused(struct mover *m)
 {
 	switch (m->phase) {
-	case MARK:
-	case FREEZE:
-	case DETACH:
+	case MOVER_MARK:
+	case MOVER_FREEZE:
+	case MOVER_DETACH:
 		/* The user was changed; its new document will be read. */
 		accounts_look(m->from, -1);
-		enter_phase(m, MARK);
+		enter_phase(m, MOVER_MARK);
 		again(m, POOL_AGAIN_MS);
 		return;
-	case UNMARK_PUT:
-		enter_phase(m, UNMARK);
+	case MOVER_UNMARK_PUT:
+		enter_phase(m, MOVER_UNMARK);
 		return;
-	case PURGE:
-	case LEAVE:
-	case REMOVE:
-		enter_phase(m, FINISH);
+	case MOVER_PURGE:
+	case MOVER_LEAVE:
+	case MOVER_REMOVE:
+		enter_phase(m, MOVER_FINISH);
 		return;
-	case TAKE:
-	case BEAT:
-	case COMMIT:
-	case FINISH:
+	case MOVER_TAKE:
+	case MOVER_BEAT:
+	case MOVER_COMMIT:
+	case MOVER_FINISH:
 		let_go(m, "another process has it");
 		return;
-	case LOGS:
-	case BEGIN:
-	case WIPE:
-	case KEYS:
-	case DUMP:
-	case IMPORT:
-	case ENTER:
-	case ATTACH:
-	case THAW:
-	case UNMARK:
-	case LOOK:
+	case MOVER_LOGS:
+	case MOVER_BEGIN:
+	case MOVER_WIPE:
+	case MOVER_KEYS:
+	case MOVER_DUMP:
+	case MOVER_IMPORT:
+	case MOVER_ENTER:
+	case MOVER_ATTACH:
+	case MOVER_THAW:
+	case MOVER_UNMARK:
+	case MOVER_LOOK:
 		let_go(m,
 		       "the new database knows of another move, or of another user under the id");
 		return;
@@ -544,9 +481,9 @@ static void take_keys(struct mover *m)
 	m->key_at = 0;
 	scan_end(m);
 	if (m->keys > 0)
-		m->phase = DUMP;
+		m->phase = MOVER_DUMP;
 	else if (strcmp(m->at, "0") == 0)
-		enter_phase(m, ENTER);
+		enter_phase(m, MOVER_ENTER);
 }
 
 static void take_dumps(struct mover *m)
@@ -558,7 +495,7 @@ static void take_dumps(struct mover *m)
 	m->row = arena_array(&m->scan.arena, struct user_key, s->rows);
 	for (size_t i = 0; i < s->rows; i++)
 		m->row[i] = (struct user_key){ s->row[i].name, s->row[i].record };
-	m->phase = IMPORT;
+	m->phase = MOVER_IMPORT;
 }
 
 /* UNMARK: the document at the new place. LOOK: the one at the old. */
@@ -568,16 +505,16 @@ static void take_document(struct mover *m)
 	struct user u;
 	bool is = s->rows > 0 && user_decode(s->row[0].record, &u) && u.moving;
 
-	if (m->phase == UNMARK && is) {
-		m->phase = UNMARK_PUT;
+	if (m->phase == MOVER_UNMARK && is) {
+		m->phase = MOVER_UNMARK_PUT;
 		ask_mark(m, m->to, &u, s->row[0].version);
-	} else if (m->phase == UNMARK) {
-		enter_phase(m, LOOK);
+	} else if (m->phase == MOVER_UNMARK) {
+		enter_phase(m, MOVER_LOOK);
 	} else if (is) {
 		m->marked = s->row[0].version;
-		enter_phase(m, PURGE);
+		enter_phase(m, MOVER_PURGE);
 	} else {
-		enter_phase(m, FINISH);
+		enter_phase(m, MOVER_FINISH);
 	}
 	scan_end(m);
 }
@@ -591,9 +528,9 @@ static void scanned(struct store_req *req)
 	if (req->result != STORE_APPLIED) {
 		scan_end(m);
 		again(m, POOL_AGAIN_MS);
-	} else if (m->phase == KEYS) {
+	} else if (m->phase == MOVER_KEYS) {
 		take_keys(m);
-	} else if (m->phase == DUMP) {
+	} else if (m->phase == MOVER_DUMP) {
 		take_dumps(m);
 	} else {
 		take_document(m);
@@ -610,175 +547,8 @@ static void tailed(struct store_req *req)
 	if (req->result != STORE_APPLIED)
 		again(m, POOL_AGAIN_MS);
 	else if (m->tail.events.n == 0 || m->tail.last > m->log_pos || waited_ms > LOGS_MS_MAX)
-		enter_phase(m, DETACH);
+		enter_phase(m, MOVER_DETACH);
 	else
 		again(m, LOOK_AGAIN_MS);
 	arena_done(&m->tail.arena);
-}
-
-/* ---- which moves there are -------------------------------------------------------------------------- */
-
-static struct mover *find(const struct pool *p, struct str user)
-{
-	struct list *it, *tmp;
-
-	list_each(it, tmp, (struct list *)(uintptr_t)&p->movers) {
-		struct mover *m = list_entry(it, struct mover, node);
-
-		if (str_eq(str_c(m->user), user))
-			return m;
-	}
-	return NULL;
-}
-
-void pool_move_begin(struct pool *p, struct str user, int64_t version,
-		     const struct directory_place *place)
-{
-	bool committed = place->from.n > 0;
-	struct pool_db *from = pool_db(p, committed ? place->from : place->database);
-	struct pool_db *to = pool_db(p, committed ? place->database : place->to);
-	struct mover *m;
-
-	if (from == NULL || to == NULL || find(p, user) != NULL || pool_home(p)->stopping)
-		return;
-	m = xcalloc(1, sizeof(*m));
-	m->pool = p;
-	m->user = str_dup(user);
-	m->from = from->engine;
-	m->to = to->engine;
-	memcpy(m->from_name, from->name, sizeof(m->from_name));
-	memcpy(m->to_name, to->name, sizeof(m->to_name));
-	m->committed = committed;
-	m->version = version;
-	arena_init(&m->arena);
-	buf_init(&m->name, DIRECTORY_BYTES_MAX);
-	buf_init(&m->value, 64 * 1024);
-	directory_name(&m->name, DIRECTORY_PLACE, user);
-	list_push(&p->movers, &m->node);
-	log_info("pool", "user %s is being moved from %s to %s", m->user, m->from_name, m->to_name);
-}
-
-void pool_move_due(void *pool, const struct due_doc *doc)
-{
-	struct directory_place place;
-
-	if (doc->name.n > 1 && doc->name.p[0] == DIRECTORY_PLACE &&
-	    directory_place_decode(doc->value, &place) && (place.to.n > 0 || place.from.n > 0))
-		pool_move_begin(pool, str_from(doc->name, 1), doc->version, &place);
-}
-
-/* ---- draining --------------------------------------------------------------------------------------- */
-
-static void drain_begun(struct pool_op *op)
-{
-	if (op->problem.status != 0)
-		log_warn("pool", "draining: user %.*s: %s", STR_FMT(op->account->user.id),
-			 op->problem.text);
-	free(op);
-}
-
-static void drain_one(struct pool *p, const struct pool_db *db, struct account *a)
-{
-	struct pool_db *to = pool_least(p, db);
-	struct pool_op *op;
-
-	if (to == NULL)
-		return;
-	op = xcalloc(1, sizeof(*op));
-	op->what = POOL_MOVE;
-	op->database = str_c(to->name);
-	op->account = a;
-	op->done = drain_begun;
-	pool_change(p, op);
-}
-
-static size_t movers(const struct pool *p)
-{
-	struct list *it, *tmp;
-	size_t n = 0;
-
-	list_each(it, tmp, (struct list *)(uintptr_t)&p->movers)
-		n++;
-	return n;
-}
-
-/* A few users at a time; who else drains the database is told by their entries. */
-static void drain(struct pool *p, const struct pool_db *db, size_t room)
-{
-	struct account *a;
-	size_t pos = 0;
-
-	while (room > 0 && (a = map_next(&db->engine->accounts, &pos)) != NULL) {
-		if (a->removed || a->user.moving || find(p, a->user.id) != NULL)
-			continue;
-		drain_one(p, db, a);
-		room--;
-	}
-}
-
-static void drain_turn(struct pool *p)
-{
-	struct problem ignored = { 0 };
-	size_t n = movers(p);
-
-	if (p->mono_ms < p->drain_mono_ms)
-		return;
-	p->drain_mono_ms = p->mono_ms + DRAIN_EVERY_MS;
-	for (size_t i = 0; i < p->n && n < POOL_DRAIN_MOVES; i++) {
-		const struct pool_db *db = &p->db[i];
-
-		if (db->draining && db->engine->started && db->engine->up &&
-		    pool_home_is_up(p, &ignored))
-			drain(p, db, POOL_DRAIN_MOVES - n);
-	}
-}
-
-/* ---- turns ------------------------------------------------------------------------------------------ */
-
-static bool may_go(const struct mover *m)
-{
-	return !m->busy && !pool_home(m->pool)->stopping && m->pool->mono_ms >= m->again_mono_ms;
-}
-
-/* A sign of life that keeps others from taking over. Not while a scan's rows wait to be imported. */
-static bool beat_is_due(const struct mover *m)
-{
-	return m->phase != TAKE && m->phase != COMMIT && m->phase != FINISH && m->phase != BEAT &&
-	       m->phase != UNMARK_PUT && m->pool->mono_ms >= m->written_mono_ms + POOL_BEAT_MS;
-}
-
-void pool_move_turn(struct pool *p)
-{
-	struct list *it, *tmp;
-
-	drain_turn(p);
-	list_each(it, tmp, &p->movers) {
-		struct mover *m = list_entry(it, struct mover, node);
-
-		if (!may_go(m))
-			continue;
-		if (beat_is_due(m)) {
-			m->after_beat = m->phase;
-			m->phase = BEAT;
-		}
-		go_on(m);
-	}
-}
-
-int64_t pool_move_next_mono_ms(const struct pool *p)
-{
-	int64_t next = INT64_MAX;
-	struct list *it, *tmp;
-
-	for (size_t i = 0; i < p->n; i++) {
-		if (p->db[i].draining)
-			next = p->drain_mono_ms;
-	}
-	list_each(it, tmp, (struct list *)(uintptr_t)&p->movers) {
-		const struct mover *m = list_entry(it, struct mover, node);
-
-		if (!m->busy && !pool_home(p)->stopping && m->again_mono_ms < next)
-			next = m->again_mono_ms > p->mono_ms ? m->again_mono_ms : p->mono_ms;
-	}
-	return next;
 }
