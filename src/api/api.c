@@ -114,6 +114,10 @@ static bool admit(struct call *c)
 		refuse_token(c);
 		return false;
 	}
+	if (c->account->user.moving) {
+		call_refuse(c, 503, "this user is being moved to another database; try again");
+		return false;
+	}
 	if (kind == TOKEN_READ_ONLY && c->route->scope != ROUTE_READ &&
 	    c->route->scope != ROUTE_LOG) {
 		call_refuse(c, 403, "this needs the full token; the read-only one may only read");

@@ -14,7 +14,10 @@ static void user_members(struct json_out *j, const struct user *u)
 	json_kstr(j, STR("plan"), u->plan);
 	json_kint(j, STR("createdAt"), u->created_ms);
 	json_kbool(j, STR("hasReadOnlyToken"), u->read_only_token.n > 0);
-	json_kstr(j, STR("state"), u->deleting ? STR("deleting") : STR("active"));
+	json_kstr(j, STR("state"),
+		  u->deleting ? STR("deleting")
+		  : u->moving ? STR("moving")
+			      : STR("active"));
 }
 
 /* NULL with the call answered. */
@@ -221,6 +224,8 @@ void h_users_get(struct call *c)
 	j = call_json(c);
 	json_open(&j, '{');
 	user_members(&j, &a->user);
+	if (pool_databases(c->api->set.pool) > 0)
+		json_kstr(&j, STR("database"), pool_name(c->api->set.pool, a->engine));
 	if (a->plan != NULL) {
 		json_key(&j, STR("limits"));
 		json_open(&j, '{');

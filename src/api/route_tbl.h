@@ -82,6 +82,12 @@
 	  "make or reset the read-only token")                                                    \
 	X(DELETE, "/v2/admin/users/{id}/readOnlyToken", h_users_no_read_only_token, ADMIN, SMALL, \
 	  "take it away")                                                                         \
+	X(POST, "/v2/admin/users/{id}/move", h_users_move, ADMIN, SMALL,                          \
+	  "move it to another database")                                                          \
+	X(GET, "/v2/admin/databases", h_databases_list, ADMIN, SMALL, "the databases")            \
+	X(POST, "/v2/admin/databases", h_databases_add, ADMIN, SMALL, "add a database")           \
+	X(POST, "/v2/admin/databases/{name}/drain", h_databases_drain, ADMIN, SMALL,              \
+	  "move all users of a database away")                                                    \
 	X(POST, "/llm/v1/chat/completions", h_llm, WRITE, SMALL, "not offered; says what is")     \
 	X(POST, "/v2/trigger/{destination...}", h_workflow_trigger, SEND, MESSAGE,                \
 	  "start a workflow run")                                                                 \

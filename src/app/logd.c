@@ -88,7 +88,8 @@ static void users_loaded(void *arg)
 	log_info("logs", "knows the users of database %s", b->store->info.database);
 }
 
-static struct store *open_store(struct logd *d, const char *url, char ret_error[LOGD_ERROR_BYTES])
+static struct store *open_store(struct logd *d, const char *url, bool deferred,
+				char ret_error[LOGD_ERROR_BYTES])
 {
 	bool away = false;
 	struct store *store = redis_store_open(
@@ -96,6 +97,7 @@ static struct store *open_store(struct logd *d, const char *url, char ret_error[
 			.url = url,
 			.threaded = true,
 			.ret_away = &away,
+			.deferred = deferred,
 			.allow_unsafe = d->conf->redis_unsafe,
 			.reader = true,
 			.outbox_bytes_max = (size_t)d->conf->log_backlog_mb * 1024 * 1024,
@@ -104,21 +106,22 @@ static struct store *open_store(struct logd *d, const char *url, char ret_error[
 		},
 		loop_wall_ms(d->loop), ret_error);
 
-	if (store != NULL && away)
+	if (store != NULL && away && !deferred)
 		log_warn("logs", "%s; it will be read when it comes", ret_error);
 	return store;
 }
 
-static bool open_base(struct logd *d, struct str url, const struct plans *plans,
-		      char ret_error[LOGD_ERROR_BYTES])
+static struct logd_base *open_base(struct logd *d, struct str url, bool deferred,
+				   char ret_error[LOGD_ERROR_BYTES])
 {
 	struct logd_base *b = &d->base[d->bases];
 	char *text = str_dup(url);
 
-	b->store = open_store(d, text, ret_error);
+	check(d->bases < LOGD_BASES_MAX);
+	b->store = open_store(d, text, deferred, ret_error);
 	free(text);
 	if (b->store == NULL)
-		return false;
+		return NULL;
 	d->bases++;
 	b->engine = engine_new(&(struct engine_settings){
 		.store = b->store,
@@ -127,27 +130,45 @@ static bool open_base(struct logd *d, struct str url, const struct plans *plans,
 		.mono_ms = mono_ms,
 		.clock_arg = d->loop,
 		.secret = secret,
-		.plans = plans,
+		.plans = d->plans,
 		.on_account = account_told,
 		.on_account_arg = d,
 	});
-	pool_add(d->pool, b->engine);
 	b->pump = logpump_new(&(struct logpump_settings){
 		.store = b->store,
 		.logs = d->logs,
 		.slot = (unsigned)d->conf->slot,
 		.slots = (unsigned)d->conf->log_processes,
 	});
-	engine_start(b->engine, users_loaded, b);
-	return true;
+	return b;
 }
 
-static bool open_bases(struct logd *d, const struct plans *plans, char ret_error[LOGD_ERROR_BYTES])
+/* One that the directory names. */
+static struct engine *open_another(void *arg, struct str url, char ret_error[200])
+{
+	struct logd *d = arg;
+	char error[LOGD_ERROR_BYTES] = "";
+	struct logd_base *b = open_base(d, url, true, error);
+
+	if (b == NULL) {
+		snprintf(ret_error, 200, "%.199s", error);
+		return NULL;
+	}
+	engine_start(b->engine, users_loaded, b);
+	return b->engine;
+}
+
+static bool open_bases(struct logd *d, char ret_error[LOGD_ERROR_BYTES])
 {
 	for (size_t i = 0; i < d->conf->redis.n; i++) {
-		if (!open_base(d, d->conf->redis.v[i], plans, ret_error))
+		struct logd_base *b = open_base(d, d->conf->redis.v[i], false, ret_error);
+
+		if (b == NULL)
 			return false;
+		pool_add(d->pool, b->engine, d->conf->redis.v[i]);
 	}
+	for (size_t i = 0; i < d->bases; i++)
+		engine_start(d->base[i].engine, users_loaded, &d->base[i]);
 	return true;
 }
 
@@ -170,7 +191,7 @@ static void free_bases(struct logd *d)
 static int64_t turn(void *arg, int64_t now_ms, int64_t now_mono_ms)
 {
 	struct logd *d = arg;
-	int64_t next_ms;
+	int64_t next_ms, pool_ms;
 
 	if (now_mono_ms >= d->tick_ms) {
 		logs_tick(d->logs, now_ms);
@@ -185,6 +206,8 @@ static int64_t turn(void *arg, int64_t now_ms, int64_t now_mono_ms)
 		next_ms = pump_ms < next_ms ? pump_ms : next_ms;
 		next_ms = engine_ms < next_ms ? engine_ms : next_ms;
 	}
+	pool_ms = pool_turn(d->pool, now_mono_ms);
+	next_ms = pool_ms < next_ms ? pool_ms : next_ms;
 	logd_serve_turn(d);
 	if (d->stopping && now_mono_ms >= d->give_up_ms)
 		loop_stop(d->loop);
@@ -304,11 +327,12 @@ static void logd_close(struct logd *d)
 	free(d);
 }
 
-static struct logd *logd_new(const struct conf *conf)
+static struct logd *logd_new(const struct conf *conf, const struct plans *plans)
 {
 	struct logd *d = xcalloc(1, sizeof(*d));
 
 	d->conf = conf;
+	d->plans = plans;
 	d->lock_fd = -1;
 	list_init(&d->forgetting);
 	d->loop = loop_new();
@@ -316,7 +340,8 @@ static struct logd *logd_new(const struct conf *conf)
 	d->logs_bell = loop_bell_new(d->loop, poll_logs, d);
 	d->client_bell = loop_bell_new(d->loop, poll_client, d);
 	d->retention = retention_new();
-	d->pool = pool_new();
+	d->pool = pool_new(
+		&(struct pool_settings){ .open = open_another, .arg = d, .observes = true });
 	return d;
 }
 
@@ -325,11 +350,11 @@ static int run_logd(const struct conf *conf, const struct plans *plans,
 		    struct supervised *supervised)
 {
 	char error[LOGD_ERROR_BYTES] = "";
-	struct logd *d = logd_new(conf);
+	struct logd *d = logd_new(conf, plans);
 	bool ok;
 
 	d->supervised = supervised;
-	ok = open_dir(d, error) && open_logs(d, error) && open_bases(d, plans, error) &&
+	ok = open_dir(d, error) && open_logs(d, error) && open_bases(d, error) &&
 	     logd_serve_open(d, error);
 
 	if (ok) {

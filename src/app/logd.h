@@ -44,6 +44,7 @@ struct logd_base {
 struct logd {
 	const struct conf *conf;
 	struct supervised *supervised; /* NULL: started by hand */
+	const struct plans *plans;
 	char *dir;
 	int lock_fd;
 	struct loop *loop;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/db.h"
 #include "app/dev.h"
 #include "app/logd.h"
 #include "app/serve.h"
@@ -19,6 +20,7 @@ static void print_usage(FILE *out)
 	      "  compute    run one compute process of a server ('qstash compute --help')\n"
 	      "  logs       run a process that keeps the logs of a server ('qstash logs --help')\n"
 	      "  users      make, list, change and delete users ('qstash users --help')\n"
+	      "  db         list, add and drain databases ('qstash db --help')\n"
 	      "  version    print the version\n"
 	      "  help       print this\n",
 	      out);
@@ -42,6 +44,8 @@ int main(int argc, char **argv)
 		return logd_main(argc - 2, argv + 2);
 	if (strcmp(command, "users") == 0)
 		return users_main(argc - 2, argv + 2);
+	if (strcmp(command, "db") == 0)
+		return db_main(argc - 2, argv + 2);
 	if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
 		puts("qstash " QSTASH_VERSION);
 		return 0;

@@ -21,8 +21,8 @@ struct shard {
 	struct loop_bell *store_bell;
 	struct store *store;
 	struct engine *engine;
-	bool away;  /* could not be reached at the start */
-	bool ready; /* its users are known */
+	struct stores_way way; /* .away: it could not be reached at the start */
+	bool ready;            /* its users are known */
 };
 
 struct shards {
@@ -30,6 +30,7 @@ struct shards {
 	struct stores *stores;
 	struct pool *pool;
 	struct shard *shard[POOL_ENGINES_MAX];
+	struct shard *broken; /* the last that could not be opened */
 	size_t n;
 	struct loglink *link;
 };
@@ -101,23 +102,51 @@ static void open_engine(struct shard *s)
 		.on_account = account_told,
 		.on_account_arg = s->shards,
 	});
-	pool_add(s->shards->pool, s->engine);
 }
 
 /* `url` is empty for the embedded database. */
-static bool open_shard(struct shards *all, struct str url, char ret_error[SHARDS_ERROR_BYTES])
+static struct shard *open_shard(struct shards *all, struct str url, bool deferred,
+				char ret_error[SHARDS_ERROR_BYTES])
 {
 	struct shard *s = xcalloc(1, sizeof(*s));
 
 	s->shards = all;
+	s->way.deferred = deferred;
 	s->store_bell = loop_bell_new(all->set.loop, poll_store, s);
-	all->shard[all->n++] = s;
 	s->store = stores_attach(all->stores, url, (struct stores_wake){ ring, s->store_bell },
-				 &s->away, ret_error);
-	if (s->store == NULL)
-		return false;
-	open_engine(s);
-	return true;
+				 &s->way, ret_error);
+	if (s->store != NULL) {
+		open_engine(s);
+		all->shard[all->n++] = s;
+		return s;
+	}
+	all->broken = s; /* its bell is the loop's */
+	return NULL;
+}
+
+static void shard_ready(void *arg)
+{
+	struct shard *s = arg;
+
+	s->ready = true;
+	if (s->way.away)
+		log_info("store", "a database that was away at the start is there, and serves its "
+				  "users");
+}
+
+/* One that the directory names, or an administrator. */
+static struct engine *open_another(void *arg, struct str url, char ret_error[200])
+{
+	struct shards *all = arg;
+	char error[SHARDS_ERROR_BYTES];
+	struct shard *s = open_shard(all, url, true, error);
+
+	if (s == NULL) {
+		snprintf(ret_error, 200, "%.199s", error);
+		return NULL;
+	}
+	engine_start(s->engine, shard_ready, s);
+	return s->engine;
 }
 
 struct shards *shards_open(const struct shards_settings *set, char ret_error[SHARDS_ERROR_BYTES])
@@ -127,7 +156,8 @@ struct shards *shards_open(const struct shards_settings *set, char ret_error[SHA
 	bool ok;
 
 	s->set = *set;
-	s->pool = pool_new();
+	s->pool =
+		pool_new(&(struct pool_settings){ .open = n > 0 ? open_another : NULL, .arg = s });
 	s->stores = stores_open(
 		&(struct stores_settings){
 			.conf = set->conf,
@@ -146,8 +176,14 @@ struct shards *shards_open(const struct shards_settings *set, char ret_error[SHA
 			},
 			ret_error);
 	ok = s->link != NULL;
-	for (size_t i = 0; ok && i < (n > 0 ? n : 1); i++)
-		ok = open_shard(s, n > 0 ? set->conf->redis.v[i] : STR_NULL, ret_error);
+	for (size_t i = 0; ok && i < (n > 0 ? n : 1); i++) {
+		struct str url = n > 0 ? set->conf->redis.v[i] : STR_NULL;
+		struct shard *shard = open_shard(s, url, false, ret_error);
+
+		ok = shard != NULL;
+		if (ok)
+			pool_add(s->pool, shard->engine, url);
+	}
 	if (ok)
 		return s;
 	shards_close(s);
@@ -166,16 +202,6 @@ struct logs_port shards_logs(struct shards *s)
 }
 
 /* ---- starting --------------------------------------------------------------------------------------- */
-
-static void shard_ready(void *arg)
-{
-	struct shard *s = arg;
-
-	s->ready = true;
-	if (s->away)
-		log_info("store", "a database that was away at the start is there, and serves its "
-				  "users");
-}
 
 bool shards_turn_until(struct shards *s, const bool *flag)
 {
@@ -199,7 +225,7 @@ bool shards_start(struct shards *s, char ret_error[SHARDS_ERROR_BYTES])
 		struct shard *shard = s->shard[i];
 		const struct problem *p = engine_problem(shard->engine);
 
-		if (!shard->away && !shards_turn_until(s, &shard->ready)) {
+		if (!shard->way.away && !shards_turn_until(s, &shard->ready)) {
 			snprintf(ret_error, SHARDS_ERROR_BYTES,
 				 "the store did not answer within %d s", START_MS_MAX / 1000);
 			return false;
@@ -217,7 +243,7 @@ bool shards_start(struct shards *s, char ret_error[SHARDS_ERROR_BYTES])
 
 int64_t shards_turn(struct shards *s, int64_t now_ms, int64_t now_mono_ms)
 {
-	int64_t next_ms = loglink_turn(s->link, now_ms, now_mono_ms);
+	int64_t next_ms = loglink_turn(s->link, now_ms, now_mono_ms), pool_ms;
 
 	for (size_t i = 0; i < s->n; i++) {
 		int64_t wish_ms = engine_turn(s->shard[i]->engine, now_ms, now_mono_ms);
@@ -225,7 +251,8 @@ int64_t shards_turn(struct shards *s, int64_t now_ms, int64_t now_mono_ms)
 		if (wish_ms < next_ms)
 			next_ms = wish_ms;
 	}
-	return next_ms;
+	pool_ms = pool_turn(s->pool, now_mono_ms);
+	return pool_ms < next_ms ? pool_ms : next_ms;
 }
 
 int shards_stop(struct shards *s, int64_t grace_ms, void (*done)(void *arg), void *arg)
@@ -254,6 +281,7 @@ void shards_free(struct shards *s)
 		return;
 	for (size_t i = 0; i < s->n; i++)
 		free(s->shard[i]);
+	free(s->broken);
 	loglink_free(s->link);
 	stores_close(s->stores);
 	pool_free(s->pool);

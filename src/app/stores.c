@@ -96,7 +96,7 @@ int stores_take_dir(const char *dir, char ret_error[STORES_ERROR_BYTES])
 
 /* A server that has just started reads its files first, which may take long. */
 static struct store *attach_redis(struct stores *s, const char *url, struct stores_wake wake,
-				  bool *ret_away, char ret_error[STORES_ERROR_BYTES])
+				  struct stores_way *way, char ret_error[STORES_ERROR_BYTES])
 {
 	struct loop *loop = s->set.loop;
 	int64_t give_up_ms = loop_mono_ms(loop) + s->set.wait_ms;
@@ -107,7 +107,8 @@ static struct store *attach_redis(struct stores *s, const char *url, struct stor
 		.lease_ms = s->set.conf->lease_s * 1000,
 		.allow_unsafe = s->set.conf->redis_unsafe,
 		.ret_loading = &loading,
-		.ret_away = ret_away,
+		.ret_away = &way->away,
+		.deferred = way->deferred,
 		.wake = wake.wake,
 		.wake_arg = wake.arg,
 	};
@@ -141,16 +142,16 @@ struct stores *stores_open(const struct stores_settings *set, char ret_error[STO
 }
 
 struct store *stores_attach(struct stores *s, struct str url, struct stores_wake wake,
-			    bool *ret_away, char ret_error[STORES_ERROR_BYTES])
+			    struct stores_way *way, char ret_error[STORES_ERROR_BYTES])
 {
 	struct store *store;
 	char *text;
 
-	*ret_away = false;
+	way->away = false;
 	if (url.n == 0)
 		return attach_embedded(s, wake, ret_error);
 	text = str_dup(url);
-	store = attach_redis(s, text, wake, ret_away, ret_error);
+	store = attach_redis(s, text, wake, way, ret_error);
 	free(text);
 	return store;
 }

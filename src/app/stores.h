@@ -35,15 +35,21 @@ struct stores_wake {
 	void *arg;
 };
 
+/* How a Redis server is met. */
+struct stores_way {
+	bool deferred; /* later: nothing is asked of it now */
+	bool away;     /* result: it could not be reached */
+};
+
 /* With -redis the directory has been taken already, by the one who has started us. NULL with one line for the user in
  * ret_error. */
 must_use struct stores *stores_open(const struct stores_settings *settings,
 				    char ret_error[STORES_ERROR_BYTES]);
 /* The store in the directory, or the Redis server at `url`, when that is not empty. One that cannot be reached is
- * opened all the same, and goes to work when it comes (*ret_away says so); one that is not fit is refused. NULL with
+ * opened all the same, and goes to work when it comes (way->away says so); one that is not fit is refused. NULL with
  * one line for the user in ret_error. The handle is closed by store_close, before stores_close. */
 must_use struct store *stores_attach(struct stores *s, struct str url, struct stores_wake wake,
-				     bool *ret_away, char ret_error[STORES_ERROR_BYTES]);
+				     struct stores_way *way, char ret_error[STORES_ERROR_BYTES]);
 /* Unlocks the directory. NULL is fine. */
 void stores_close(struct stores *s);
 

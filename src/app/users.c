@@ -19,36 +19,6 @@ struct command {
 
 /* ---- asking ----------------------------------------------------------------------------------------- */
 
-static int complain(const char *text)
-{
-	fprintf(stderr, "qstash: %s\n", text);
-	return 1;
-}
-
-/* False when it is told why not. */
-static bool ask(const struct conf *conf, struct arena *a, const struct users_request *request,
-		struct users_answer *ret_answer)
-{
-	char error[USERS_ERROR_BYTES];
-	const struct json *why;
-
-	if (!users_client_ask(conf, a, request, ret_answer, error)) {
-		complain(error);
-		return false;
-	}
-	if (ret_answer->status < 400)
-		return true;
-	why = json_get(ret_answer->json, STR("error"));
-	if (ret_answer->status == 404 && *conf->url != '\0' && why != NULL &&
-	    str_eq(why->text, STR("no such endpoint")))
-		complain("that server has no admin API: it runs without -admin-token");
-	else if (why != NULL && why->kind == JSON_STRING)
-		complain(arena_str(a, why->text).p);
-	else
-		complain(ret_answer->text.p);
-	return false;
-}
-
 /* The path of the user that the first argument names, with what follows it. */
 static struct str user_path(const struct conf *conf, struct arena *a, const char *rest)
 {
@@ -141,7 +111,7 @@ static int create(const struct conf *conf, struct arena *a)
 	json_close(&j, '}');
 	q.body = arena_str(a, buf_str(&body));
 	buf_done(&body);
-	return ask(conf, a, &q, &answer) ? print_secrets(conf, &answer) : 1;
+	return users_client_must(conf, a, &q, &answer) ? print_secrets(conf, &answer) : 1;
 }
 
 /* One page; the cursor of the next, or nothing. */
@@ -169,7 +139,7 @@ static int list(const struct conf *conf, struct arena *a)
 		if (cursor.n > 0)
 			q.path = arena_fmt(a, "/v2/admin/users?count=1000&cursor=%.*s",
 					   STR_FMT(cursor));
-		if (!ask(conf, a, &q, &answer))
+		if (!users_client_must(conf, a, &q, &answer))
 			return 1;
 		cursor = print_page(conf, &answer);
 	} while (cursor.n > 0);
@@ -181,7 +151,7 @@ static int show(const struct conf *conf, struct arena *a)
 	struct users_request q = { "GET", user_path(conf, a, ""), STR_NULL };
 	struct users_answer answer;
 
-	return ask(conf, a, &q, &answer) ? print_user(conf, &answer) : 1;
+	return users_client_must(conf, a, &q, &answer) ? print_user(conf, &answer) : 1;
 }
 
 static int change_plan(const struct conf *conf, struct arena *a)
@@ -198,7 +168,7 @@ static int change_plan(const struct conf *conf, struct arena *a)
 	json_close(&j, '}');
 	q.body = arena_str(a, buf_str(&body));
 	buf_done(&body);
-	return ask(conf, a, &q, &answer) ? print_user(conf, &answer) : 1;
+	return users_client_must(conf, a, &q, &answer) ? print_user(conf, &answer) : 1;
 }
 
 static int reset_token(const struct conf *conf, struct arena *a)
@@ -206,7 +176,7 @@ static int reset_token(const struct conf *conf, struct arena *a)
 	struct users_request q = { "POST", user_path(conf, a, "/token"), STR_NULL };
 	struct users_answer answer;
 
-	return ask(conf, a, &q, &answer) ? print_secrets(conf, &answer) : 1;
+	return users_client_must(conf, a, &q, &answer) ? print_secrets(conf, &answer) : 1;
 }
 
 static int read_only_token(const struct conf *conf, struct arena *a)
@@ -215,7 +185,7 @@ static int read_only_token(const struct conf *conf, struct arena *a)
 				   user_path(conf, a, "/readOnlyToken"), STR_NULL };
 	struct users_answer answer;
 
-	if (!ask(conf, a, &q, &answer))
+	if (!users_client_must(conf, a, &q, &answer))
 		return 1;
 	return conf->remove ? print_user(conf, &answer) : print_secrets(conf, &answer);
 }
@@ -229,24 +199,56 @@ static int delete_user(const struct conf *conf, struct arena *a)
 	char error[USERS_ERROR_BYTES];
 
 	if (!conf->yes) {
-		complain("this deletes the user with its messages, schedules, queues and log; say "
-			 "--yes");
+		users_client_complain(
+			"this deletes the user with its messages, schedules, queues and log; say "
+			"--yes");
 		return 2;
 	}
-	if (!ask(conf, a, &remove, &answer))
+	if (!users_client_must(conf, a, &remove, &answer))
 		return 1;
 	do {
 		nanosleep(&(struct timespec){ .tv_nsec = LOOK_AGAIN_MS * 1000000L }, NULL);
 		arena_reset(a);
 		look.path = user_path(conf, a, "");
 		if (!users_client_ask(conf, a, &look, &answer, error))
-			return complain(error);
+			return users_client_complain(error);
 	} while (answer.status == 200);
 	if (conf->json)
 		puts("{\"deleted\":true}");
 	else
 		printf("User %s is deleted with all it had.\n", conf->arg[1]);
 	return 0;
+}
+
+/* Waits until the user is served there. The server goes on by itself when this is cut off. */
+static int move_user(const struct conf *conf, struct arena *a)
+{
+	struct users_request move = { "POST", user_path(conf, a, "/move"), STR_NULL };
+	struct users_answer answer;
+	struct json_out j;
+	struct buf body;
+
+	buf_init(&body, 1024 * 1024);
+	j = json_out(&body);
+	json_open(&j, '{');
+	json_kstr(&j, STR("database"), str_c(conf->arg[2]));
+	json_close(&j, '}');
+	move.body = arena_str(a, buf_str(&body));
+	buf_done(&body);
+	if (!users_client_must(conf, a, &move, &answer))
+		return 1;
+	for (;;) {
+		struct users_request look = { "GET", STR_NULL, STR_NULL };
+
+		arena_reset(a);
+		look.path = user_path(conf, a, "");
+		if (!users_client_must(conf, a, &look, &answer))
+			return 1;
+		if (str_eq(text_of(answer.json, "database"), str_c(conf->arg[2])) &&
+		    str_eq(text_of(answer.json, "state"), STR("active")))
+			return print_user(conf, &answer);
+		nanosleep(&(struct timespec){ .tv_nsec = LOOK_AGAIN_MS * 1000000L }, NULL);
+	}
 }
 
 static const struct command commands[] = {
@@ -259,6 +261,7 @@ static const struct command commands[] = {
 	  reset_token },
 	{ "read-only-token", 1, 1, "ID [--remove]",
 	  "the same with the read-only token, or take it away", read_only_token },
+	{ "move", 2, 2, "ID DATABASE", "move it to another database (qstash db list)", move_user },
 	{ "delete", 1, 1, "ID --yes", "delete it with all it has", delete_user },
 };
 
@@ -312,7 +315,7 @@ int users_main(int argc, char **argv)
 	if (conf.help)
 		return print_help(stdout, 0);
 	if (*conf.url != '\0' && *conf.admin_token == '\0') {
-		complain("--url needs --admin-token (QSTASH_ADMIN_TOKEN)");
+		users_client_complain("--url needs --admin-token (QSTASH_ADMIN_TOKEN)");
 		return 2;
 	}
 	curl_global_init(CURL_GLOBAL_DEFAULT);

@@ -136,3 +136,32 @@ bool users_client_ask(const struct conf *conf, struct arena *a, const struct use
 	free(q.socket_path);
 	return ok;
 }
+
+int users_client_complain(const char *text)
+{
+	fprintf(stderr, "qstash: %s\n", text);
+	return 1;
+}
+
+bool users_client_must(const struct conf *conf, struct arena *a,
+		       const struct users_request *request, struct users_answer *ret_answer)
+{
+	char error[USERS_ERROR_BYTES];
+	const struct json *why;
+
+	if (!users_client_ask(conf, a, request, ret_answer, error)) {
+		users_client_complain(error);
+		return false;
+	}
+	if (ret_answer->status < 400)
+		return true;
+	why = json_get(ret_answer->json, STR("error"));
+	if (ret_answer->status == 404 && *conf->url != '\0' && why != NULL &&
+	    str_eq(why->text, STR("no such endpoint")))
+		users_client_complain("that server has no admin API: it runs without -admin-token");
+	else if (why != NULL && why->kind == JSON_STRING)
+		users_client_complain(arena_str(a, why->text).p);
+	else
+		users_client_complain(ret_answer->text.p);
+	return false;
+}

@@ -30,4 +30,11 @@ must_use bool users_client_ask(const struct conf *conf, struct arena *a,
 			       const struct users_request *request, struct users_answer *ret_answer,
 			       char ret_error[USERS_ERROR_BYTES]);
 
+/* The same, but what the server refuses is told, like the lack of an answer. False then. */
+must_use bool users_client_must(const struct conf *conf, struct arena *a,
+				const struct users_request *request,
+				struct users_answer *ret_answer);
+/* Prints the line for the user. Returns 1, the exit status. */
+int users_client_complain(const char *text);
+
 #endif

@@ -13,6 +13,7 @@ enum user_tag {
 	USER_PLAN,
 	USER_CREATED,
 	USER_DELETING,
+	USER_MOVING,
 };
 
 static bool is_plain(char c)
@@ -52,6 +53,8 @@ void user_encode(struct buf *out, const struct user *u)
 	tlv_i64(out, USER_CREATED, u->created_ms);
 	if (u->deleting)
 		tlv_i64(out, USER_DELETING, 1);
+	if (u->moving)
+		tlv_i64(out, USER_MOVING, 1);
 }
 
 bool user_decode(struct str record, struct user *ret_user)
@@ -76,6 +79,8 @@ bool user_decode(struct str record, struct user *ret_user)
 			u.plan = value;
 		else if (tag == USER_DELETING)
 			u.deleting = true;
+		else if (tag == USER_MOVING)
+			u.moving = true;
 		else if (tag == USER_CREATED && !tlv_i64_value(value, &u.created_ms))
 			return false;
 	}

@@ -15,6 +15,7 @@ struct user {
 	struct str key_current, key_next; /* signing keys, "sig_…" */
 	struct str plan;                  /* name */
 	int64_t created_ms;
+	bool moving;   /* on its way to another database: nothing of it may be changed */
 	bool deleting; /* nothing of it may start any more, and everything is being removed */
 };
 

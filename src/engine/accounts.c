@@ -26,22 +26,32 @@ struct account *engine_account(struct engine *e, struct str user_id)
 	return map_get(&e->accounts, user_id);
 }
 
-enum token_kind engine_token(struct engine *e, struct str token, struct account **ret_account)
+static void forget_token(struct engine *e, struct account *a, struct str token)
 {
-	struct account *a = token.n > 0 ? map_get(&e->tokens, token) : NULL;
-
-	if (a == NULL || a->removed)
-		return TOKEN_NONE;
-	*ret_account = a;
-	return str_eq(a->user.token, token) ? TOKEN_FULL : TOKEN_READ_ONLY;
+	if (token.n > 0 && map_get(&e->tokens, token) == a)
+		map_remove(&e->tokens, token);
 }
 
 static void forget_keys(struct engine *e, struct account *a)
 {
-	map_remove(&e->accounts, a->user.id);
-	map_remove(&e->tokens, a->user.token);
-	if (a->user.read_only_token.n > 0)
-		map_remove(&e->tokens, a->user.read_only_token);
+	if (map_get(&e->accounts, a->user.id) == a)
+		map_remove(&e->accounts, a->user.id);
+	forget_token(e, a, a->user.token);
+	forget_token(e, a, a->user.read_only_token);
+}
+
+enum token_kind engine_token(struct engine *e, struct str token, struct account **ret_account)
+{
+	struct account *a = token.n > 0 ? map_get(&e->tokens, token) : NULL;
+
+	if (a == NULL || (a->removed && !(a->user.moving && a->left_ms > 0)))
+		return TOKEN_NONE;
+	if (a->removed && e->mono_ms > a->left_ms + ACCOUNTS_LEFT_MS) {
+		forget_keys(e, a);
+		return TOKEN_NONE;
+	}
+	*ret_account = a;
+	return str_eq(a->user.token, token) ? TOKEN_FULL : TOKEN_READ_ONLY;
 }
 
 static void learn_keys(struct engine *e, struct account *a)
@@ -137,7 +147,10 @@ static void drop_unseen(struct engine *e)
 	}
 	while ((a = first) != NULL) {
 		first = a->next_gone;
-		forget_keys(e, a);
+		a->left_ms = e->mono_ms;
+		/* Its tokens stay known for a while, see pool_token. */
+		if (!a->user.moving)
+			forget_keys(e, a);
 		a->removed = true;
 		map_put(&e->accounts, a->user.id, a);
 		accounts_drop(e, a);
@@ -153,6 +166,10 @@ static void scan_finish(struct engine *e)
 	/* Many users and many changes must not keep the store busy with this alone. */
 	e->scan_mono_ms = e->mono_ms + USERS_EVERY_MS + 10 * (e->mono_ms - e->scan_began_mono_ms);
 	e->started = true;
+	e->users_loaded = e->scan_version;
+	delivery_meet(e, !e->scan_wanted);
+	if (e->set.on_users != NULL)
+		e->set.on_users(e->set.pool);
 	if (was_started)
 		return;
 	/* What the store knew when it was opened, or when it was reached at last. */
@@ -218,6 +235,7 @@ void accounts_turn(struct engine *e)
 		return;
 	e->scanning = true;
 	e->scan_wanted = false;
+	e->scan_version = e->users_version;
 	e->scans++;
 	e->scan_began_mono_ms = e->mono_ms;
 	buf_reset(&e->scan_after);

@@ -18,7 +18,7 @@ bool delivery_has_room(const struct engine *e)
 }
 
 /* A message that cannot be read any more is not lost silently: it goes to the dead letter queue. */
-static void start_leased(struct engine *e, const struct leased *l)
+static void start_leased(struct engine *e, const struct leased *l, bool knows_all)
 {
 	struct delivery *d = delivery_new(e);
 
@@ -33,17 +33,26 @@ static void start_leased(struct engine *e, const struct leased *l)
 		return;
 	}
 	d->account = engine_account(e, d->msg.user);
-	delivery_start(d, l->retried, l->lease);
+	/* Another process may have made it just now. */
+	if (d->account == NULL && !knows_all)
+		delivery_wait(d, l->retried, l->lease);
+	else
+		delivery_start(d, l->retried, l->lease);
 }
 
-static void trigger_due(struct engine *e, const struct due_doc *doc)
+/* What is due for a user who is not known yet comes again. */
+static void trigger_due(struct engine *e, const struct due_doc *doc, bool knows_all)
 {
+	if (doc->kind != DOC_DIRECTORY && !knows_all && engine_account(e, doc->user) == NULL)
+		return;
 	if (doc->kind == DOC_SCHEDULE)
 		schedules_trigger(e, doc);
 	else if (doc->kind == DOC_META)
 		schedules_forget(e, doc);
 	else if (doc->kind == DOC_BULK)
 		bulk_due(e, doc);
+	else if (doc->kind == DOC_DIRECTORY && e->set.on_directory != NULL)
+		e->set.on_directory(e->set.pool, doc);
 	else if (doc->kind == DOC_MAILBOX)
 		runs_timeout(e, doc);
 }
@@ -52,6 +61,7 @@ static void claim_done(struct store_req *req)
 {
 	struct claim *c = container_of(req, struct claim, req);
 	struct engine *e = req->arg;
+	bool knows_all = e->users_loaded == c->users_version;
 
 	engine_answered(e);
 	/* As it is: the store answers with what the lost answer leased. */
@@ -61,6 +71,7 @@ static void claim_done(struct store_req *req)
 		return;
 	}
 	e->claim_lost = false;
+	e->up = req->result == STORE_APPLIED;
 	e->claiming = false;
 	e->claim_mono_ms = e->mono_ms;
 	if (req->result == STORE_APPLIED) {
@@ -68,9 +79,9 @@ static void claim_done(struct store_req *req)
 		e->claim_wanted = e->claim_wanted || c->more;
 		accounts_look(e, c->users_version);
 		for (size_t i = 0; i < c->n; i++)
-			start_leased(e, &c->leased[i]);
+			start_leased(e, &c->leased[i], knows_all);
 		for (size_t i = 0; i < c->docs; i++)
-			trigger_due(e, &c->doc[i]);
+			trigger_due(e, &c->doc[i], knows_all);
 	} else {
 		e->claim_wanted = true;
 		e->claim_mono_ms = e->mono_ms + CLAIM_AGAIN_MS;

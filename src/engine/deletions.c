@@ -68,6 +68,8 @@ void engine_user_delete(struct engine *e, struct account_op *op)
 		op->done(op);
 		return;
 	}
+	if (!users_may_change(op))
+		return;
 	engine_look(e);
 	u.deleting = true;
 	accounts_submit(e, op, &u, 1);

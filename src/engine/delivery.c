@@ -474,6 +474,30 @@ void delivery_start(struct delivery *d, int64_t retried, uint64_t lease)
 	attempt(d);
 }
 
+void delivery_wait(struct delivery *d, int64_t retried, uint64_t lease)
+{
+	d->retried = retried;
+	d->lease = lease;
+	count_running(d, true);
+	delivery_count_bytes(d, d->record.n);
+	list_push(&d->engine->strangers, &d->node);
+}
+
+void delivery_meet(struct engine *e, bool all)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &e->strangers) {
+		struct delivery *d = list_entry(it, struct delivery, node);
+
+		d->account = engine_account(e, d->msg.user);
+		if (d->account == NULL && !all)
+			continue;
+		list_remove(it);
+		delivery_start(d, d->retried, d->lease);
+	}
+}
+
 void delivery_return(struct delivery *d)
 {
 	d->moves = 1;

@@ -22,6 +22,7 @@ struct engine *engine_new(const struct engine_settings *settings)
 	map_init(&e->accounts, rng_u64(&e->rng));
 	map_init(&e->tokens, rng_u64(&e->rng));
 	list_init(&e->deliveries);
+	list_init(&e->strangers);
 	list_init(&e->ask_again);
 	list_init(&e->pool);
 	list_init(&e->bulks);
@@ -63,6 +64,7 @@ void engine_free(struct engine *e)
 	schedules_free(e);
 	deletions_free(e);
 	free_deliveries(&e->deliveries);
+	free_deliveries(&e->strangers);
 	free_deliveries(&e->ask_again);
 	free_deliveries(&e->pool);
 	accounts_free(e);
@@ -123,6 +125,8 @@ void engine_store_problem(struct problem *p, const struct store_req *req, enum r
 			"the store is not available now; nothing is known to be lost, try again");
 	else if (refusal == REFUSAL_NOT_FOUND)
 		problem_set(p, 404, "not found");
+	else if (refusal == REFUSAL_MOVING)
+		problem_set(p, 503, "this user is being moved to another database; try again");
 	else if (refusal == REFUSAL_VERSION)
 		problem_set(p, 409, "changed by another request meanwhile; try again");
 	else
@@ -157,7 +161,13 @@ static void stop_turn(struct engine *e)
 {
 	struct list *it, *tmp;
 
-	if (!e->stopping || e->mono_ms < e->stop_mono_ms)
+	if (!e->stopping)
+		return;
+	list_each(it, tmp, &e->strangers) {
+		list_remove(it);
+		delivery_return(list_entry(it, struct delivery, node));
+	}
+	if (e->mono_ms < e->stop_mono_ms)
 		return;
 	list_each(it, tmp, &e->deliveries)
 		delivery_hand_back(list_entry(it, struct delivery, node));

@@ -82,6 +82,11 @@ struct engine_settings {
 	/* A user is there, or has changed: its log, say, may be kept for another time. NULL: not told. */
 	void (*on_account)(void *arg, const struct account *a);
 	void *on_account_arg;
+	/* Of the home database; a pool sets them (pool.h). A document of the directory is due. */
+	void (*on_directory)(void *arg, const struct due_doc *doc);
+	/* All users have been read (again): what this process knows of the directory may be old. */
+	void (*on_users)(void *arg);
+	void *pool;
 };
 
 must_use struct engine *engine_new(const struct engine_settings *settings);
@@ -113,6 +118,8 @@ struct account {
 	int64_t over_day,
 		over_month; /* for which it was last logged that a soft quota is exceeded */
 	struct buf record;
+	int64_t left_ms; /* mono: when it was found gone while it was moved away; then for a while it is to be expected
+			   * elsewhere */
 	bool removed; /* being deleted, or gone: its tokens are void, nothing of it may start */
 	struct account *next_gone;         /* private */
 	int64_t burst_second, burst_calls; /* the API's count of calls in that Unix second */

@@ -28,6 +28,7 @@ enum delivery_state { DELIVERY_PUTTING, DELIVERY_READING, DELIVERY_SENDING, DELI
 
 enum {
 	SETTLE_MOVES_MAX = 3, /* settle, callback, failure callback */
+	DOUBT_MS_MAX = 2000,  /* for which an API call waits to learn what became of its put */
 	ASK_AGAIN_MS = 500,   /* wait before a settle or a put without a clear answer is repeated */
 	CLAIM_AGAIN_MS = 500, /* the same for a claim */
 	CLAIM_MAX = 256,      /* messages of one claim */
@@ -58,6 +59,7 @@ struct delivery {
 	int64_t retried;
 	uint64_t lease;
 	bool lapsed;               /* it was not sent, for its lease may have run out */
+	int64_t doubt_mono_ms;     /* PUTTING: since then no clear answer has come */
 	bool asked_again;          /* PUTTING: an answer was lost, the step submitted again */
 	struct publish_item *item; /* PUTTING on behalf of an API call; NULL for callbacks */
 	struct step step;
@@ -92,13 +94,17 @@ struct engine {
 	uint64_t scans;        /* begun */
 	int64_t scan_mono_ms;  /* not before this */
 	int64_t scan_began_mono_ms;
-	int64_t users_version; /* the store's, as of the last scan */
+	int64_t users_version; /* the store's, as far as is known */
+	int64_t scan_version;  /* the same when the present scan was begun */
+	int64_t users_loaded;  /* ... when the last complete one was */
 	void (*ready)(void *arg);
 	void *ready_arg;
 	bool started;
+	bool up;                /* the last claim was answered */
 	struct problem problem; /* of the start */
 
 	struct list deliveries; /* SENDING */
+	struct list strangers;  /* leased, but their user is to be read yet */
 	struct list ask_again;  /* SETTLING or PUTTING, waiting to be submitted again */
 	struct list pool;
 	size_t pooled;
@@ -164,6 +170,9 @@ void engine_expect(struct engine *e, int64_t due_ms);
 /* Starts an edit; the document may have bytes_max bytes. */
 void docs_edit(struct engine *e, struct doc_edit *op, size_t bytes_max);
 
+/* May a user be changed? Else the operation is ended with the reason. */
+must_use bool users_may_change(struct account_op *op);
+
 /* accounts.c */
 void accounts_load(struct engine *e);
 void accounts_free(struct engine *e);
@@ -176,6 +185,8 @@ struct account *accounts_take_over(struct engine *e, struct str id, struct str v
 				   int64_t version);
 /* The user is gone for good: its id is free. */
 void accounts_drop(struct engine *e, struct account *a);
+/* A user that was moved away may not be known at its new place yet. */
+enum { ACCOUNTS_LEFT_MS = 60 * 1000 };
 /* Submits u's document as the first move of op's step, with `moves` in all. */
 void accounts_submit(struct engine *e, struct account_op *op, const struct user *u, size_t moves);
 /* n characters of secret randomness, at most ACCOUNTS_SECRET_MAX. */
@@ -210,6 +221,10 @@ void delivery_count_bytes(struct delivery *d, size_t bytes);
 void delivery_prepare_put(struct delivery *d, struct move *move, const struct msg *m);
 /* It is leased to us: start the attempt. */
 void delivery_start(struct delivery *d, int64_t retried, uint64_t lease);
+/* It is leased to us, but its user is not known (yet): it waits until the users have been read. */
+void delivery_wait(struct delivery *d, int64_t retried, uint64_t lease);
+/* All users have been read: what waits for its user starts. `all`: who is not known now is gone. */
+void delivery_meet(struct engine *e, bool all);
 void delivery_hand_back(struct delivery *d);
 /* Signs it and gives it to the courier. */
 void delivery_send(struct delivery *d);

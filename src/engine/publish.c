@@ -18,56 +18,101 @@ static void item_refused(struct publish_item *item, const struct step *s, const 
 static void put_item(struct engine *e, struct publish *p, struct publish_item *item);
 static void hand_over(struct engine *e, struct publish *p);
 
+static void let_item_go(struct delivery *d, const struct move *put)
+{
+	struct publish *p = d->item->owner;
+
+	p->pending--;
+	p->pending_bytes -= put->put.record.n;
+	d->item->delivery = NULL;
+	d->item = NULL;
+}
+
+static void answer_item(struct delivery *d, struct move *put)
+{
+	struct publish_item *item = d->item;
+
+	item->used_messages = put->put.used_messages;
+	item->used_bytes = put->put.used_bytes;
+	if (d->account != NULL)
+		usage_notice(d->engine, d->account, put);
+	if (d->step.req.result == STORE_APPLIED)
+		item->id = d->msg.id;
+	else
+		item_refused(item, &d->step, put);
+}
+
+/* Nobody shall wait for as long as a database is away. What became of the message, and of its lease, is found out all
+ * the same. */
+static void leave_in_doubt(struct delivery *d, const struct move *put)
+{
+	struct publish_item *item = d->item;
+	struct publish *p = item->owner;
+
+	problem_set(&item->problem, 503,
+		    "the store is not available now, and whether it has taken the message is not "
+		    "known; "
+		    "try again");
+	let_item_go(d, put);
+	hand_over(d->engine, p);
+	if (p->pending == 0)
+		p->done(p);
+}
+
+/* It is sent if it was leased. */
+static void go_on_after_put(struct delivery *d, const struct move *put)
+{
+	struct engine *e = d->engine;
+
+	if (d->step.req.result == STORE_APPLIED) {
+		e->stats.published++;
+		if (put->put.leased) {
+			delivery_start(d, 0, put->put.lease);
+			return;
+		}
+		if (d->msg.not_before_ms <= e->now_ms)
+			e->claim_wanted = true;
+		else
+			engine_expect(e, d->msg.not_before_ms);
+	}
+	delivery_free(d);
+}
+
 static void put_done(struct store_req *req)
 {
 	struct step *s = container_of(req, struct step, req);
 	struct delivery *d = req->arg;
 	struct engine *e = d->engine;
 	struct publish_item *item = d->item;
-	struct publish *p = item->owner;
+	struct publish *p = item != NULL ? item->owner : NULL;
 	struct move *put = &d->move[d->moves - 1];
-	size_t bytes = put->put.record.n;
-	bool applied, leased = false;
 
 	engine_answered(e);
 	/* Once an answer is lost, only a clear one tells what became of the put, and of its lease. */
 	if (req->result == STORE_UNKNOWN || (d->asked_again && req->result == STORE_UNAVAILABLE)) {
+		if (!d->asked_again)
+			d->doubt_mono_ms = e->mono_ms;
 		d->asked_again = true;
 		delivery_ask_again(d);
+		if (item != NULL && e->mono_ms >= d->doubt_mono_ms + DOUBT_MS_MAX)
+			leave_in_doubt(d, put);
 		return;
 	}
 	e->putting -= put->put.want_lease;
-	p->pending--;
-	p->pending_bytes -= bytes;
-	if (req->result == STORE_REFUSED && s->refusal == REFUSAL_ID) {
+	if (item != NULL && req->result == STORE_REFUSED && s->refusal == REFUSAL_ID) {
 		/* Another process has taken this number: again, with the next one. */
+		let_item_go(d, put);
 		delivery_free(d);
 		put_item(e, p, item);
 		return;
 	}
-	applied = req->result == STORE_APPLIED;
-	item->used_messages = put->put.used_messages;
-	item->used_bytes = put->put.used_bytes;
-	if (d->account != NULL)
-		usage_notice(e, d->account, put);
-	if (applied)
-		item->id = d->msg.id;
-	else
-		item_refused(item, s, put);
-	d->item = NULL;
-	item->delivery = NULL;
-	if (applied) {
-		e->stats.published++;
-		leased = put->put.leased;
-		if (leased)
-			delivery_start(d, 0, put->put.lease);
-		else if (d->msg.not_before_ms <= e->now_ms)
-			e->claim_wanted = true;
-		else
-			engine_expect(e, d->msg.not_before_ms);
+	if (item != NULL) {
+		answer_item(d, put);
+		let_item_go(d, put);
 	}
-	if (!leased)
-		delivery_free(d);
+	go_on_after_put(d, put);
+	if (p == NULL)
+		return;
 	hand_over(e, p);
 	if (p->pending == 0)
 		p->done(p);

@@ -33,6 +33,8 @@ void engine_keys_rotate(struct engine *e, struct account_op *op)
 	char text[4 + KEY_CHARS];
 	struct user u = op->account->user;
 
+	if (!users_may_change(op))
+		return;
 	engine_look(e);
 	u.key_current = u.key_next;
 	u.key_next = new_key(e, text);
@@ -91,12 +93,18 @@ void engine_user_create(struct engine *e, const struct user_new *n, struct accou
 
 /* ---- changing --------------------------------------------------------------------------------------- */
 
-/* False with the operation ended. */
-static bool may_change(struct account_op *op)
+bool users_may_change(struct account_op *op)
 {
-	if (!op->account->removed)
+	const struct account *a = op->account;
+
+	if (!a->removed && !a->user.moving)
 		return true;
-	problem_set(&op->problem, 409, "user %.*s is being deleted", STR_FMT(op->account->user.id));
+	if (a->removed)
+		problem_set(&op->problem, 409, "user %.*s is being deleted", STR_FMT(a->user.id));
+	else
+		problem_set(&op->problem, 503,
+			    "user %.*s is being moved to another database; try again",
+			    STR_FMT(a->user.id));
 	op->done(op);
 	return false;
 }
@@ -108,7 +116,7 @@ void engine_user_set_plan(struct engine *e, struct str plan, struct account_op *
 	const struct plan *p = plan_in(e->set.plans, plan);
 	struct user u = op->account->user;
 
-	if (!may_change(op))
+	if (!users_may_change(op))
 		return;
 	if (p == NULL) {
 		problem_set(&op->problem, 400, "plan: there is no plan '%.*s'",
@@ -140,7 +148,7 @@ void engine_user_reset_token(struct engine *e, struct account_op *op)
 	struct user u = op->account->user;
 	struct buf token;
 
-	if (!may_change(op))
+	if (!users_may_change(op))
 		return;
 	engine_look(e);
 	buf_init(&token, TOKEN_BYTES);
@@ -154,7 +162,7 @@ void engine_user_read_only_token(struct engine *e, bool none, struct account_op 
 	struct user u = op->account->user;
 	struct buf token;
 
-	if (!may_change(op))
+	if (!users_may_change(op))
 		return;
 	engine_look(e);
 	buf_init(&token, TOKEN_BYTES);

@@ -180,7 +180,7 @@ const char *refusal_name(enum refusal r)
 {
 	static const char *const name[] = { "none",     "not found", "duplicate", "lease",
 					    "version",  "limit",     "id",        "quota",
-					    "run over", "no runs" };
+					    "run over", "moving",    "no runs" };
 
 	check((size_t)r < countof(name));
 	return name[r];

@@ -72,6 +72,7 @@ enum refusal {
 		     * ms: it needs another created_ms */
 	REFUSAL_QUOTA,    /* put: the user has day_messages_max messages today */
 	REFUSAL_RUN_OVER, /* the run is not open (any more), or was never there */
+	REFUSAL_MOVING,   /* the user is on its way to another database (MOVE_USER) */
 };
 
 enum store_kind { STORE_STEP, STORE_CLAIM, STORE_SCAN, STORE_TAIL };
@@ -101,6 +102,28 @@ enum move_kind {
 	MOVE_RUN_START, /* a new run */
 	MOVE_RUN_SET,   /* its record */
 	MOVE_RUN_END,   /* it is over */
+	MOVE_USER,      /* a piece of taking a user to another database */
+};
+
+/* How a user is taken from one database to another, while both are at work. FREEZE until nothing of it is leased,
+ * DETACH, then at the other: BEGIN, WIPE, IMPORT what SCAN_USER_KEYS and SCAN_USER_DUMP read here, ENTER, ATTACH,
+ * THAW; PURGE here, LEAVE. Walks are called again with their `next` as `at` until it is empty. Each may be repeated. */
+enum user_op {
+	USER_FREEZE, /* nothing of it starts, nothing changes it (REFUSAL_MOVING) but the end of an attempt */
+	USER_DETACH, /* walk: no housekeeping meets it any more */
+	USER_LEAVE,  /* what the purge leaves */
+	USER_BEGIN,  /* takes the move over from whoever was at it under a smaller number */
+	USER_WIPE,   /* walk: what a former attempt left */
+	USER_IMPORT, /* keys */
+	USER_ENTER,  /* walk: all is here, frozen */
+	USER_ATTACH, /* walk: housekeeping may meet it again */
+	USER_THAW,   /* it is at work here */
+};
+enum user_coming { USER_COMING = 1, USER_ENTERED, USER_HERE };
+
+/* A key of a user, as its backend has it. */
+struct user_key {
+	struct str name, dump;
 };
 
 /* A run of a user. */
@@ -292,6 +315,19 @@ struct move {
 		} purge; /* alone in its step; `events` stays empty. Removes messages in any state (a late settle is then NOT_FOUND), dead letters, gates,
 			  * deduplication keys, usage, and documents but for DOC_USER, and runs. Logs nothing. The user's
 			  * gate goes last, so that it can be repeated after a crash */
+		struct {
+			enum user_op op;
+			struct str user;
+			/* FREEZE, DETACH: of its DOC_USER, which must be the present one. WIPE to THAW: the move's
+			 * number; REFUSAL_VERSION when another one counts, or the user is here for another reason */
+			int64_t version;
+			struct str at;              /* walks; BEGIN: what FREEZE gave as `next` */
+			const struct user_key *key; /* IMPORT */
+			size_t keys;
+			/* results */
+			int64_t count; /* FREEZE: what is leased; BEGIN: enum user_coming */
+			char next[32];
+		} user; /* alone in its step; a backend that cannot refuses with NOT_FOUND */
 	};
 };
 
@@ -360,6 +396,8 @@ enum scan_kind {
 	SCAN_USAGE, /* of a user, days from `usage_day` on, in order; days without usage have no row */
 	SCAN_RUN,  /* one run: user, run; and its entries after id.seq up to run_until, as rows */
 	SCAN_RUNS, /* open ones of a user, names after `name` */
+	SCAN_USER_KEYS, /* names of a user's keys from cursor `name` ("0") on; the first row is the next cursor */
+	SCAN_USER_DUMP, /* the keys in `name` (each its length, 4 bytes big-endian, and its bytes), not all of them */
 };
 
 enum row_state { ROW_SCHEDULED, ROW_READY, ROW_LEASED };

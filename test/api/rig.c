@@ -297,8 +297,8 @@ struct rig *rig_start(struct rig_settings set)
 	r->usual = *plan_find(STR("payg"));
 	r->usual.burst_per_s = 0;
 	open_engine(r, set.plan != NULL || set.own_plans ? set.plan : &r->usual);
-	r->pool = pool_new();
-	pool_add(r->pool, r->engine);
+	r->pool = pool_new(&(struct pool_settings){ 0 });
+	pool_add(r->pool, r->engine, STR_NULL);
 	r->api = api_new(&(struct api_settings){ .pool = r->pool,
 						 .logs = logs_port(r->logs),
 						 .loop = r->loop,

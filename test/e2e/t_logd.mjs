@@ -7,10 +7,9 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { BIN, Redis, Server, Sink, tempDir, until } from "./lib.mjs";
 
-const redisIsInstalled = Redis.isInstalled();
+const installed = Redis.isInstalled();
 
-if (!redisIsInstalled) console.error("t_logd: skipped, redis-server is not installed");
-const options = { skip: !redisIsInstalled, timeout: 150_000 };
+const options = { skip: !installed, timeout: 150_000 };
 
 const running = new Set();
 after(async () => {
@@ -67,7 +66,12 @@ const serveOn = (redis, dir, of, args = []) => {
 	return Server.start({ command: "serve", dir, args: all });
 };
 const serve = (redis, of, args) => serveOn(redis, tempDir(), of, args);
-const newUser = (dir, id) => JSON.parse(run(["users", "create", id, "--json", "--data-dir", dir]).stdout);
+/** Waits for the directory of users, which a server may not have read yet. */
+const newUser = (dir, id) =>
+	until(() => {
+		const r = run(["users", "create", id, "--json", "--data-dir", dir]);
+		return r.status === 0 && JSON.parse(r.stdout);
+	}, 30_000);
 
 async function publish(s, token, url, body = "x") {
 	const r = await s.call("POST", `/v2/publish/${url}`, { token, body });
@@ -123,7 +127,7 @@ test("logd: a log process that is killed under load loses and doubles nothing, a
 	const redis = await Redis.start();
 	const sink = await Sink.start();
 	const s = await serve(redis, 1);
-	const { token } = newUser(s.dir, "ada");
+	const { token } = await newUser(s.dir, "ada");
 	let logs = await LogProcess.start(redis, s.dir);
 	const load = publishing(s, token, sink.url);
 	for (let i = 0; i < 4; i++) {
@@ -145,7 +149,7 @@ test("logd: while no log process is there, all but the log goes on, which says w
 	const redis = await Redis.start();
 	const sink = await Sink.start();
 	const s = await serve(redis, 1);
-	const { token } = newUser(s.dir, "ada");
+	const { token } = await newUser(s.dir, "ada");
 	const ids = [];
 	for (let i = 0; i < 60; i++) ids.push(await publish(s, token, sink.url));
 	await sink.count(60);
@@ -173,7 +177,8 @@ test("logd: log processes share the users, and others may take over with another
 	const sink = await Sink.start();
 	let s = await serve(redis, 1);
 	const { dir } = s;
-	const tokens = USERS.map((id) => newUser(dir, id).token);
+	const tokens = [];
+	for (const id of USERS) tokens.push((await newUser(dir, id)).token);
 	const ids = USERS.map(() => []);
 	const someFor = async (n) => {
 		for (let u = 0; u < USERS.length; u++) {
@@ -221,7 +226,7 @@ test("logd: a database drops the oldest events rather than grow, counts and tell
 	const redis = await Redis.start();
 	const sink = await Sink.start();
 	const s = await serve(redis, 1);
-	const { token } = newUser(s.dir, "ada");
+	const { token } = await newUser(s.dir, "ada");
 	const cap = { args: ["-log-backlog", "1"] };
 	let logs = await LogProcess.start(redis, s.dir, cap);
 	const first = await publish(s, token, sink.url);
@@ -251,7 +256,8 @@ test("logd: the file of a deleted user goes, and waits for a log process that is
 	const s = await serve(redis, 2);
 	let logs = [await LogProcess.start(redis, s.dir, { of: 2 }), await LogProcess.start(redis, s.dir, { of: 2, slot: 1 })];
 	const file = (id) => join(s.dir, "logs", `${id}.db`);
-	const users = USERS.map((id) => newUser(s.dir, id));
+	const users = [];
+	for (const id of USERS) users.push(await newUser(s.dir, id));
 	for (const u of users) await publish(s, u.token, sink.url);
 	await until(() => USERS.every((id) => existsSync(file(id))));
 	const del = run(["users", "delete", "ada", "--yes", "--data-dir", s.dir]);
@@ -268,10 +274,7 @@ test("logd: the file of a deleted user goes, and waits for a log process that is
 	await gone;
 	await until(() => !existsSync(file("bob")), 30_000);
 	assert.ok(existsSync(file("cy")));
-	const { token } = await until(() => {
-		const r = run(["users", "create", "bob", "--json", "--data-dir", s.dir]);
-		return r.status === 0 && JSON.parse(r.stdout);
-	});
+	const { token } = await newUser(s.dir, "bob");
 	assert.equal((await entries(s, token)).size, 0);
 	for (const l of logs) await l.end();
 	await s.stop();
@@ -283,7 +286,8 @@ test("logd: the log port is served by any log process, for everybody; processes 
 	const secret = "a secret of twenty-four chars";
 	const at = ["-logs-secret", secret];
 	const s = await serve(redis, 2, at);
-	const users = USERS.slice(0, 4).map((id) => newUser(s.dir, id));
+	const users = [];
+	for (const id of USERS.slice(0, 4)) users.push(await newUser(s.dir, id));
 	const logs = [];
 	for (const slot of [0, 1]) {
 		const { port } = new URL((await Sink.start()).url); // a number to begin with

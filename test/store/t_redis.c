@@ -2,6 +2,7 @@
 #include "kit_redis.h"
 
 #include <hiredis/hiredis.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,7 +238,7 @@ TEST(a_library_replaced_under_way_stops_the_handle)
 	kit_init(&k, &kit_redis);
 	k.unchecked = true;
 	T_EQ_INT(PUT(&k).result, STORE_APPLIED);
-	load_library(k.state, 2);
+	load_library(k.state, 3);
 	T_EQ_INT(PUT(&k).result, STORE_UNAVAILABLE);
 	T_EQ_INT(PUT(&k).result, STORE_UNAVAILABLE);
 	T_EQ_STR(command(k.state, "FUNCTION DELETE qstash"), "OK");
@@ -266,6 +267,19 @@ static void die_with(struct kit *k, struct step *step)
 	}
 }
 
+/* Connecting goes on beside it; meanwhile everything is UNAVAILABLE. */
+static enum store_result do_when_connected(struct kit *k, struct store_req *req)
+{
+	enum store_result r = STORE_UNAVAILABLE;
+
+	while (r == STORE_UNAVAILABLE) {
+		k->now_ms += 100;
+		r = kit_do(k, req);
+		(void)poll(NULL, 0, 1);
+	}
+	return r;
+}
+
 TEST(what_was_under_way_is_unknown_and_done_when_it_comes_again)
 {
 	struct kit k;
@@ -285,8 +299,7 @@ TEST(what_was_under_way_is_unknown_and_done_when_it_comes_again)
 	k.now_ms += 5000;
 	T_EQ_INT(PUT(&k).result, STORE_UNAVAILABLE);
 	redis_server_start(k.state);
-	k.now_ms += 5000;
-	T_EQ_INT(kit_do(&k, &step.req), STORE_APPLIED);
+	T_EQ_INT(do_when_connected(&k, &step.req), STORE_APPLIED);
 	T_EQ_INT(kit_do(&k, &step.req), STORE_APPLIED);
 	T_EQ_STR(kit_started(&k, m, 2), "0 1");
 	T_EQ_STR(kit_events(&k, &m[1]), "CREATED ACTIVE");

@@ -3,6 +3,8 @@
 local end_leases, holders_sorted, claim
 do
 
+local QUANTUM = 8 -- messages of one user looked at before the next user's turn
+
 -- ---- holders ---------------------------------------------------------------------------------
 
 -- q:holders has the last sign of life of each. A claim looks at the others.

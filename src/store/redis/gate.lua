@@ -22,7 +22,7 @@ end
 
 -- May one more start, and if not, when to ask again.
 local function gate_may_start(g)
-	if g.paused or (g.parallelism > 0 and g.running >= g.parallelism) then
+	if g.paused or g.frozen or (g.parallelism > 0 and g.running >= g.parallelism) then
 		return false, HUGE
 	end
 	if g.rate > 0 and g.count >= g.rate and not window_is_over(g) then
@@ -169,13 +169,13 @@ end
 
 -- ---- memory ----------------------------------------------------------------------------------
 
-local FLAG = { paused = 1, pinned_parallelism = 2, pinned_rate = 4, removed = 8, ready = 16, rotation = 32, exact = 64 }
+local FLAG = { paused = 1, pinned_parallelism = 2, pinned_rate = 4, removed = 8, ready = 16, rotation = 32, exact = 64, frozen = 128 }
 
 local function gate_new(user, kind, name)
 	local g = { kind = kind, name = name, lane = kind .. name, parallelism = kind == 'q' and 1 or 0, rate = 0,
 		period = 1000, count = 0, window = 0, running = 0, waiting = 0, messages = 0, created = now, updated = now,
 		paused = false, pinned_parallelism = false, pinned_rate = false, removed = false, ready = false,
-		rotation = false, exact = false }
+		rotation = false, exact = false, frozen = false }
 	g.user = user or g
 	g.entry = entry_of(kind, g.user.name, user and name or '')
 	if not user then
@@ -374,6 +374,9 @@ local function gate_drop(g)
 	gate_refresh_user(u)
 end
 
+local gates_store
+do
+
 local function gate_store(g)
 	local forget = gate_forget_ms(g)
 	g.dirty = false
@@ -395,11 +398,13 @@ local function gate_store(g)
 	end
 end
 
-local function gates_store()
+function gates_store()
 	for i = 1, #dirty do
 		gate_store(dirty[i])
 	end
 	dirty = {}
+end
+
 end
 
 -- Removes gates that nobody needs.

@@ -11,14 +11,13 @@
 local VERSION = 2 -- of this library; an older one is replaced
 local FORMAT = 1 -- of the data
 
-local QUANTUM = 8 -- messages of one user looked at before the next user's turn
 local HOUSEKEEPING_ROWS = 64 -- removed by one claim, of each kind
 local HOUSEKEEPING_MS = 1000 -- between looks when there was less than that
 local FLOW_KEPT_MS = 60000 -- an unused flow key is kept that long
-local ENDED_KEPT = 65536 -- at least so many ended messages' repeated put is recognised
 local USAGE_DAYS_KEPT = 400
 local DAY_MS = 86400000
 local HUGE = 1 / 0
+local REPLACED = 'QSTASHVERSION the function library was replaced by version ' .. VERSION
 local NOBODY = '\0\0\0' -- as a holder
 local NO_ID = '\0\0\0\0\0\0\0\0'
 
@@ -192,6 +191,9 @@ local function rpush(key, element)
 	call('RPUSH', key, element)
 end
 
+local hset, hdel
+do
+
 local function hash_undo(key, field)
 	local old = call('HGET', key, field)
 	if old then
@@ -201,18 +203,20 @@ local function hash_undo(key, field)
 	end
 end
 
-local function hset(key, field, value)
+function hset(key, field, value)
 	if undo then
 		hash_undo(key, field)
 	end
 	call('HSET', key, field, value)
 end
 
-local function hdel(key, field)
+function hdel(key, field)
 	if undo then
 		hash_undo(key, field)
 	end
 	return call('HDEL', key, field)
+end
+
 end
 
 -- Numbers in commands: Redis would print a large double with an exponent.

@@ -7,7 +7,7 @@
 -- No more is kept than the last bytes that were written, `meta.log_max` of them. `q:marks` says how far they go back: a
 -- list of positions, each with all bytes that were written up to there.
 
-local outbox_write, outbox_took
+local outbox_write
 do
 
 local FIELDS_MAX = 3000
@@ -137,7 +137,7 @@ end
 
 -- The reader needs nothing up to this position. Returns where it goes on, or -1 when it has not joined, or is there no
 -- more.
-function outbox_took(reader, pos, joins)
+local function needs_nothing_until(reader, pos, joins)
 	local all, least = {}, nil
 	if call('EXISTS', 'q:log') == 1 then
 		all, least = readers()
@@ -154,5 +154,46 @@ function outbox_took(reader, pos, joins)
 	end
 	return all[reader]
 end
+
+-- ---- what is called --------------------------------------------------------------------------
+
+-- ARGV: version, the position up to which the reader needs nothing, most bytes to keep (0 = as before), whether it
+-- joins; its name. Answers where it goes on, and what `position` does.
+local function took(_, argv)
+	libraries_take()
+	local version, pos, bytes_max, joins = sunpack('<I4ddB', argv[1])
+	if version ~= VERSION then
+		return redis.error_reply(REPLACED)
+	end
+	meta_read()
+	if bytes_max > 0 then
+		meta.log_max = bytes_max
+	end
+	local at = needs_nothing_until(argv[2], pos, joins ~= 0)
+	meta_write()
+	return spack('<ddd', at, meta.pos, meta.log_dropped)
+end
+
+-- How far the outbox goes, and how many events nobody was there to read.
+local function position()
+	libraries_take()
+	meta_read()
+	return spack('<ddd', 0, meta.pos, meta.log_dropped)
+end
+
+-- ARGV: a name that no other database has. Answers the one that this database has had since it was first asked.
+local function hello(_, argv)
+	libraries_take()
+	local name = call('GET', 'q:name')
+	if not name then
+		name = argv[1]
+		call('SET', 'q:name', name)
+	end
+	return name
+end
+
+redis.register_function { function_name = 'qstash_took', callback = took, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'qstash_position', callback = position, flags = { 'no-writes' } }
+redis.register_function { function_name = 'qstash_hello', callback = hello, flags = { 'allow-oom' } }
 
 end

@@ -38,6 +38,7 @@
  *	h<run>     list     its entries; a body is stored once, and read by ranges
  *	x<run>     hash     its keys
  *	b<run>, z<run>  zset, set  its member messages, by seq; its member documents
+ *	D<name>    zset     while it is moved to another database: its part of the directory of that name
  *
  * Keys of the database: directories, which could be made anew from the users' keys, and what belongs to no user.
  *
@@ -48,6 +49,7 @@
  *	q:due      zset     documents by due time;  q:docs<kind>  zset  their names by user
  *	q:dedup, q:dead, q:forget, q:days, q:runs  zset  what housekeeping has to remove, by time
  *	q:ended0, q:ended1  set  ended messages, so that the repetition of a put whose answer was lost is recognised
+ *	q:moves    hash     users that came from other databases: number of the move, how far it is (user.lua)
  *	q:log      stream   the outbox; its consumer groups are readers that keep it (outbox.lua)
  *	q:marks    list     positions in it, a piece of it apart
  *	q:meta     string   counters

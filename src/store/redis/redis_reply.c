@@ -113,6 +113,18 @@ static bool is_list(const redisReply *r, size_t group)
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
+static void user_next(struct redis_reader *r, struct move *m)
+{
+	struct str next = redis_reply_bytes(r, redis_reply_byte(r));
+
+	if (next.n >= sizeof(m->user.next)) {
+		r->broken = true;
+		return;
+	}
+	memcpy(m->user.next, next.n ? next.p : "", next.n);
+	m->user.next[next.n] = '\0';
+}
+
 static void move_read(struct redis_reader *r, struct move *m)
 {
 	switch (m->kind) {
@@ -140,6 +152,10 @@ static void move_read(struct redis_reader *r, struct move *m)
 	case MOVE_RUN_START:
 		m->run_start.existing = msg_id(r);
 		break;
+	case MOVE_USER:
+		m->user.count = redis_reply_number(r);
+		user_next(r, m);
+		break;
 	case MOVE_DLQ_REMOVE:
 	case MOVE_DOC_REMOVE:
 	case MOVE_GATE:
@@ -155,7 +171,7 @@ static bool step_read(const redisReply *reply, struct step *s)
 	uint8_t refusal = redis_reply_byte(&r);
 	uint32_t index = redis_reply_u32(&r); /* from 1 */
 
-	if (r.broken || refusal > REFUSAL_RUN_OVER || (refusal && (index == 0 || index > s->moves)))
+	if (r.broken || refusal > REFUSAL_MOVING || (refusal && (index == 0 || index > s->moves)))
 		return false;
 	s->refusal = (enum refusal)refusal;
 	s->refused_move = refusal ? index - 1 : 0;
@@ -319,6 +335,12 @@ static void run_row(struct row_reader *r)
 	r->row->record = field(r, 2);
 }
 
+static void key_row(struct row_reader *r)
+{
+	r->row->name = field(r, 1);
+	r->row->record = field(r, 2);
+}
+
 static const struct {
 	void (*read)(struct row_reader *r);
 	size_t elements;
@@ -327,6 +349,7 @@ static const struct {
 	[SCAN_DLQ] = { dead_row, 3 },        [SCAN_DOCS] = { doc_row, 4 },
 	[SCAN_GATES] = { gate_row, 2 },      [SCAN_USAGE] = { usage_row, 1 },
 	[SCAN_RUN] = { entry_row, 1 },       [SCAN_RUNS] = { run_row, 3 },
+	[SCAN_USER_KEYS] = { key_row, 3 },   [SCAN_USER_DUMP] = { key_row, 3 },
 };
 
 static bool row_read(const redisReply *reply, struct scan *s, struct scan_row *row)

@@ -275,6 +275,10 @@ static bool thread_start(struct redis_handle *h, char ret_error[REDIS_ERROR_LEN]
 static bool handle_open(struct redis_handle *h, const struct redis_settings *set, int64_t now_ms,
 			char ret_error[REDIS_ERROR_LEN])
 {
+	if (set->deferred) {
+		h->away = true;
+		return thread_start(h, ret_error);
+	}
 	h->conn = redis_conn_open(h, ret_error);
 	if (h->conn == NULL)
 		h->away = set->ret_away != NULL &&

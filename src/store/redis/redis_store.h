@@ -35,6 +35,7 @@ struct redis_settings {
 	/* NULL, or told: the server cannot be reached (or reads its files, without ret_loading), and the handle was
 	 * given all the same. It answers UNAVAILABLE until it has connected; store_info is known from then on. */
 	bool *ret_away;
+	bool deferred; /* do not try to connect at once: as if it could not be reached */
 	/* Rung when completions wait for store_poll; from the connection's thread when there is one. NULL is fine. */
 	void (*wake)(void *arg);
 	void *wake_arg;

@@ -394,6 +394,23 @@ static void purge(struct redis_args *a, const struct move *m)
 	arg(a, m->purge.user);
 }
 
+static void user(struct redis_args *a, const struct move *m)
+{
+	struct head h = head_start(a);
+
+	byte(&h, 'U');
+	byte(&h, m->user.op);
+	number(&h, m->user.version);
+	little(&h, m->user.keys, 4);
+	head_end(&h);
+	arg(a, m->user.user);
+	arg(a, m->user.at);
+	for (size_t i = 0; i < m->user.keys; i++) {
+		arg(a, m->user.key[i].name);
+		arg(a, m->user.key[i].dump);
+	}
+}
+
 static void move(struct redis_args *a, const struct move *m)
 {
 	static void (*const as[])(struct redis_args *, const struct move *) = {
@@ -408,6 +425,7 @@ static void move(struct redis_args *a, const struct move *m)
 		[MOVE_RUN_START] = run_start,
 		[MOVE_RUN_SET] = run_set,
 		[MOVE_RUN_END] = run_end,
+		[MOVE_USER] = user,
 	};
 
 	check((size_t)m->kind < countof(as));

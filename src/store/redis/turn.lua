@@ -5,7 +5,7 @@
 
 do
 
-local REPLACED = 'QSTASHVERSION the function library was replaced by version ' .. VERSION
+local ENDED_KEPT = 65536 -- at least so many ended messages' repeated put is recognised
 local args, arg_at -- of the call; the next one
 local version_before, messages_before -- the turn
 
@@ -136,6 +136,21 @@ local moves = {
 		end,
 		run = runs.finish,
 	},
+	U = {
+		read = function(head)
+			local p = { user = next_arg(), at = next_arg(), rows = {} }
+			local n
+			p.op, p.version, n = sunpack('<BdI4', head, 2)
+			for i = 1, 2 * n do
+				p.rows[i] = next_arg()
+			end
+			return p
+		end,
+		run = move_user,
+		answer = function(p)
+			return spack('<dB', p.count or 0, #(p.next or '')) .. (p.next or '')
+		end,
+	},
 	X = {
 		read = function(head)
 			local p = { user = next_arg() }
@@ -232,8 +247,11 @@ local function step(n)
 		list[i].is = is
 	end
 	local refusal, index = REFUSAL.NONE, 0
+	local held = step_is_held(list, moves)
 	if is_done(list) then
 		-- Nothing is left to do.
+	elseif held then
+		refusal, index = REFUSAL.MOVING, held
 	elseif may_stop_halfway(list) then
 		refusal, index = moves_run_or_undo(list)
 	else
@@ -253,6 +271,7 @@ end
 -- ---- requests --------------------------------------------------------------------------------
 
 local SCAN_RUN = 6
+local SCAN_USER_KEYS = 8
 local requests = {
 	s = function(head)
 		return step(sunpack('<I4', head, 11))
@@ -270,6 +289,9 @@ local requests = {
 		s.exact, s.descending, s.gate = exact ~= 0, descending ~= 0, KINDS[gate]
 		if s.kind == SCAN_RUN then
 			s.run_until, s.run, s.run_key = next_arg(), next_arg(), next_arg()
+		end
+		if s.kind >= SCAN_USER_KEYS then
+			return user_export(s)
 		end
 		return scan(s)
 	end,
@@ -339,7 +361,7 @@ local function turn(_, argv)
 end
 
 -- ARGV: now, whether to end all leases there are. Registers a holder; answers its id and the counters.
-local function open(_, argv)
+redis.register_function('qstash_open', function(_, argv)
 	libraries_take()
 	local now_ms, is_sole = sunpack('<dB', argv[1])
 	turn_begin(now_ms, NOBODY)
@@ -357,10 +379,10 @@ local function open(_, argv)
 	call('HSET', 'q:holders', id, int(now))
 	turn_end()
 	return id .. meta.seq_max .. spack('<d', meta.pos)
-end
+end)
 
 -- ARGV: now, holder. Gives its leases back.
-local function close(_, argv)
+redis.register_function { function_name = 'qstash_close', flags = { 'allow-oom' }, callback = function(_, argv)
 	libraries_take()
 	local now_ms, id = sunpack('<dc3', argv[1])
 	turn_begin(now_ms, id)
@@ -368,65 +390,23 @@ local function close(_, argv)
 	call('HDEL', 'q:holders', id)
 	turn_end()
 	return ''
-end
+end }
 
--- ARGV: version, the position up to which the reader needs nothing, most bytes to keep (0 = as before), whether it
--- joins; its name. Answers where it goes on, and what `position` does.
-local function took(_, argv)
-	libraries_take()
-	local version, pos, bytes_max, joins = sunpack('<I4ddB', argv[1])
-	if version ~= VERSION then
-		return redis.error_reply(REPLACED)
-	end
-	meta_read()
-	if bytes_max > 0 then
-		meta.log_max = bytes_max
-	end
-	local at = outbox_took(argv[2], pos, joins ~= 0)
-	meta_write()
-	return spack('<ddd', at, meta.pos, meta.log_dropped)
-end
-
--- How far the outbox goes, and how many events nobody was there to read.
-local function position()
-	libraries_take()
-	meta_read()
-	return spack('<ddd', 0, meta.pos, meta.log_dropped)
-end
-
--- ARGV: a name that no other database has. Answers the one that this database has had since it was first asked.
-local function hello(_, argv)
-	libraries_take()
-	local name = call('GET', 'q:name')
-	if not name then
-		name = argv[1]
-		call('SET', 'q:name', name)
-	end
-	return name
-end
-
-local function version()
+redis.register_function { function_name = 'qstash_version', flags = { 'no-writes' }, callback = function()
 	return VERSION
-end
+end }
 
 -- ARGV: now. Answers what is wrong, or nothing.
-local function check_all(_, argv)
+redis.register_function('qstash_check', function(_, argv)
 	libraries_take()
 	turn_begin(sunpack('<d', argv[1]), NOBODY)
 	local answer = check()
 	turn_end()
 	return answer
-end
+end)
 
 redis.register_function('qstash_turn', turn)
 -- For what brings nothing new, so that a server whose memory is full gets empty again.
 redis.register_function { function_name = 'qstash_drain', callback = turn, flags = { 'allow-oom' } }
-redis.register_function('qstash_open', open)
-redis.register_function { function_name = 'qstash_close', callback = close, flags = { 'allow-oom' } }
-redis.register_function('qstash_check', check_all)
-redis.register_function { function_name = 'qstash_took', callback = took, flags = { 'allow-oom' } }
-redis.register_function { function_name = 'qstash_position', callback = position, flags = { 'no-writes' } }
-redis.register_function { function_name = 'qstash_hello', callback = hello, flags = { 'allow-oom' } }
-redis.register_function { function_name = 'qstash_version', callback = version, flags = { 'no-writes' } }
 
 end

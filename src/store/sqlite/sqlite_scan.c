@@ -397,6 +397,9 @@ void sqlite_scan_run(struct sqlite_db *db, struct scan *s)
 	case SCAN_GATES:
 		scan_gates(&l);
 		break;
+	case SCAN_USER_KEYS:
+	case SCAN_USER_DUMP:
+		break;
 	case SCAN_USAGE:
 		scan_usage(&l);
 		break;

@@ -40,6 +40,8 @@ static enum refusal move_apply(struct sqlite_db *db, struct move *m)
 		return logged(db, m, sqlite_doc_remove(db, m));
 	case MOVE_GATE:
 		return logged(db, m, sqlite_gate_move(db, m));
+	case MOVE_USER: /* there is no other database to move to */
+		return REFUSAL_NOT_FOUND;
 	case MOVE_PURGE:
 		return sqlite_purge_move(db, m);
 	case MOVE_RUN_START:
