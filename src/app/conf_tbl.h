@@ -70,9 +70,9 @@
 	X(INT,  grace_s, "grace", ON("QSTASH_GRACE", "5"), ON("QSTASH_GRACE", "30"), OFF,                             \
 	  "seconds that running deliveries get to end when the server stops")                                         \
 	X(INT,  deliveries, "deliveries", ON("QSTASH_DELIVERIES", "4096"), ON("QSTASH_DELIVERIES", "4096"), OFF,      \
-	  "most deliveries running at once")                                                                          \
+	  "most deliveries running at once, of each database") \
 	X(INT,  memory_mb, "memory", ON("QSTASH_MEMORY", "32"), ON("QSTASH_MEMORY", "128"), OFF,                      \
-	  "MiB of messages held for delivery; what is above waits in the store")                                      \
+	  "MiB of messages held for delivery, of each database; what is above waits in the store")                                      \
 	X(TEXT, llm_url, "llm-url", ON("QSTASH_LLM_URL", ""), ON("QSTASH_LLM_URL", ""), OFF,                          \
 	  "server of the OpenAI kind that the destination api/llm stands for")                                        \
 	X(TEXT, llm_key, "llm-key", ON("QSTASH_LLM_KEY", ""), ON("QSTASH_LLM_KEY", ""), OFF,                          \

@@ -384,3 +384,176 @@ TEST(a_batch_of_many_is_few_turns_and_one_order)
 	free(moves);
 	free(m);
 }
+
+/* ---- moving a user ---------------------------------------------------------------------------- */
+
+static enum store_result user_op(struct kit *k, struct move *ret_move, enum user_op op,
+				 int64_t version, const char *at)
+{
+	struct step step;
+
+	*ret_move = (struct move){
+		.kind = MOVE_USER,
+		.user = { .op = op, .user = STR("u"), .version = version, .at = str_c(at) }
+	};
+	return kit_step(k, &step, ret_move, 1);
+}
+
+/* All pieces of a walk. */
+static enum store_result user_walk(struct kit *k, enum user_op op, int64_t version)
+{
+	char at[32] = "";
+	struct move m;
+
+	do {
+		enum store_result r = user_op(k, &m, op, version, at);
+
+		if (r != STORE_APPLIED)
+			return r;
+		memcpy(at, m.user.next, sizeof(at));
+	} while (*at != '\0');
+	return STORE_APPLIED;
+}
+
+static void copy_key(struct kit *from, struct kit *to, struct str key, int64_t number)
+{
+	const char n[4] = { 0, 0, (char)(key.n >> 8), (char)key.n };
+	struct str name = arena_fmt(kit_arena(from), "%.*s%.*s", 4, "\1\1\1\1", STR_FMT(key));
+	struct user_key copy;
+	struct move m;
+	struct step step;
+	struct scan *s;
+
+	memcpy((char *)(uintptr_t)name.p, n, sizeof(n));
+	memcpy((char *)(uintptr_t)name.p + 4, key.p, key.n);
+	s = kit_scan(from, &(struct scan){ .kind = SCAN_USER_DUMP,
+					   .user = STR("u"),
+					   .name = str_n(name.p, key.n + 4) });
+	T_EQ_INT(s->rows, 1);
+	copy = (struct user_key){ s->row[0].name, s->row[0].record };
+	m = (struct move){ .kind = MOVE_USER,
+			   .user = { .op = USER_IMPORT,
+				     .user = STR("u"),
+				     .version = number,
+				     .key = &copy,
+				     .keys = 1 } };
+	T_EQ_INT(kit_step(to, &step, &m, 1), STORE_APPLIED);
+}
+
+static void copy_keys(struct kit *from, struct kit *to, int64_t number)
+{
+	struct str cursor = STR("0");
+
+	do {
+		struct scan *s = kit_scan(
+			from,
+			&(struct scan){ .kind = SCAN_USER_KEYS, .user = STR("u"), .name = cursor });
+
+		for (size_t i = 1; i < s->rows; i++)
+			copy_key(from, to, s->row[i].name, number);
+		cursor = s->row[0].name;
+	} while (!str_eq(cursor, STR("0")));
+}
+
+static int64_t put_user(struct kit *k)
+{
+	struct move m = {
+		.kind = MOVE_DOC_PUT,
+		.doc_put = { .doc = DOC_USER, .user = STR("u"), .name = STR("u"), .value = STR("x") }
+	};
+	struct step step;
+
+	T_EQ_INT(kit_step(k, &step, &m, 1), STORE_APPLIED);
+	return m.doc_put.new_version;
+}
+
+/* As kit_init, on a server of its own beside the first one. */
+static void init_other(struct kit *k)
+{
+	*k = (struct kit){
+		.backend = &kit_redis, .now_ms = 1700000000000, .lease_ms = 15000, .name = "other"
+	};
+	rng_init(&k->rng, 2);
+	arena_init(&k->arena);
+	T_CHECK(sem_init(&k->bell, 0, 0) == 0);
+	kit_redis.open(k);
+}
+
+static void sound(struct kit *k)
+{
+	char why[REDIS_ERROR_LEN] = "";
+
+	if (!redis_store_check(k->s, k->now_ms, why))
+		T_EQ_STR(str_c(why), "");
+}
+
+/* Both databases count right before, in between and after, and the user's messages start there in their order. */
+TEST(a_user_is_moved_with_all_it_has_and_a_late_mover_is_refused)
+{
+	struct kit_msg m[6], late;
+	struct kit from, to;
+	struct move move;
+	int64_t version;
+
+	kit_init(&from, &kit_redis);
+	init_other(&to);
+	from.unchecked = to.unchecked = true;
+	version = put_user(&from);
+	m[0] = PUT(&from, .queue = "q", .want_lease = true);
+	T_CHECK(m[0].leased);
+	for (int i = 1; i < 4; i++)
+		m[i] = PUT(&from, .queue = "q");
+	m[4] = PUT(&from, .flow = "f", .flow_rate = 1, .flow_period_s = 60, .dedup = "key");
+	m[5] = PUT(&from, .delay_ms = 5000);
+	to.last_seq = from.last_seq + 1000;
+	T_EQ_INT(user_op(&from, &move, USER_FREEZE, version + 1, ""), STORE_REFUSED);
+	T_EQ_INT(user_op(&from, &move, USER_FREEZE, version, ""), STORE_APPLIED);
+	T_EQ_INT(move.user.count, 1);
+	T_EQ_INT(PUT(&from).refusal, REFUSAL_MOVING);
+	T_EQ_INT(kit_cancel(&from, &m[1]).refusal, REFUSAL_MOVING);
+	T_EQ_INT(kit_claim(&from, 10)->n, 0);
+	T_EQ_INT(SETTLE(&from, &m[0], SETTLE_DELIVERED).result, STORE_APPLIED);
+	T_EQ_INT(user_op(&from, &move, USER_FREEZE, version, ""), STORE_APPLIED);
+	T_EQ_INT(move.user.count, 0);
+	T_EQ_INT(user_walk(&from, USER_DETACH, version), STORE_APPLIED);
+	sound(&from);
+
+	/* A first attempt breaks off; the next one has a greater number. */
+	T_EQ_INT(user_op(&to, &move, USER_BEGIN, 7, "100"), STORE_APPLIED);
+	copy_keys(&from, &to, 7);
+	T_EQ_INT(user_op(&to, &move, USER_BEGIN, 9, "100"), STORE_APPLIED);
+	T_EQ_INT(move.user.count, USER_COMING);
+	T_EQ_INT(user_op(&to, &move, USER_BEGIN, 7, "100"), STORE_REFUSED);
+	T_EQ_INT(user_op(&to, &move, USER_ENTER, 7, ""), STORE_REFUSED);
+	T_EQ_INT(user_walk(&to, USER_WIPE, 9), STORE_APPLIED);
+	copy_keys(&from, &to, 9);
+	T_EQ_INT(user_walk(&to, USER_ENTER, 9), STORE_APPLIED);
+	T_EQ_INT(user_walk(&to, USER_ENTER, 9), STORE_APPLIED);
+	T_EQ_INT(PUT(&to).refusal, REFUSAL_MOVING);
+	T_EQ_INT(kit_claim(&to, 10)->n, 0);
+	T_EQ_INT(user_walk(&to, USER_ATTACH, 9), STORE_APPLIED);
+	T_EQ_INT(user_op(&to, &move, USER_THAW, 9, ""), STORE_APPLIED);
+	sound(&to);
+	T_EQ_INT(user_op(&to, &move, USER_WIPE, 9, ""), STORE_REFUSED);
+	T_EQ_INT(user_op(&to, &move, USER_BEGIN, 8, "100"), STORE_REFUSED);
+
+	T_EQ_INT(PUT(&to, .dedup = "key").refusal, REFUSAL_DUPLICATE);
+	late = PUT(&to, .flow = "f", .flow_rate = 1, .flow_period_s = 60);
+	T_EQ_INT(late.result, STORE_APPLIED);
+	kit_pass(&to, 6000);
+	m[0].leased = false;
+	T_EQ_INT(kit_lease_all(&to, m, 6), 3);
+	for (int i = 0; i < 6; i++)
+		T_EQ_INT(m[i].leased, i == 1 || i == 4 || i == 5);
+	sound(&to);
+
+	move = (struct move){ .kind = MOVE_PURGE,
+			      .purge = { .user = STR("u"), .version = version, .max = 1000 } };
+	T_EQ_INT(kit_step(&from, &(struct step){ 0 }, &move, 1), STORE_APPLIED);
+	T_CHECK(!move.purge.left);
+	T_EQ_INT(user_op(&from, &move, USER_LEAVE, 0, ""), STORE_APPLIED);
+	sound(&from);
+	T_EQ_STR(command(from.state, "EXISTS q{u}u q{u}Ddue q{u}Dwake q{u}i q{u}g"), "0");
+	kit_done(&from);
+	kit_done(&to);
+}
