@@ -3,7 +3,7 @@
 -- A user's documents are one hash; `q:docs<kind>` has all names of a kind in order of user and name.
 
 local DOC_HEAD = '<dd' -- version, due
-local docs_key, doc_get, doc_drop, doc_changed, move_doc_put, move_doc_remove, move_gate
+local docs_key, doc_get, doc_changed, move_doc_put, move_doc_remove, move_gate
 do
 
 -- ---- documents -------------------------------------------------------------------------------

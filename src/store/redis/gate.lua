@@ -276,6 +276,9 @@ end
 
 -- ---- life ------------------------------------------------------------------------------------
 
+local gate_is_visible, gate_forget_ms
+do
+
 local function flow_is_needed(g)
 	return g.messages > 0 or g.running > 0 or g.paused or g.pinned_parallelism or g.pinned_rate
 end
@@ -285,7 +288,7 @@ local function flow_kept_until(g)
 	return math.max(window_end, g.updated + FLOW_KEPT_MS)
 end
 
-local function gate_is_visible(g)
+function gate_is_visible(g)
 	if not g or g.removed then
 		return false
 	end
@@ -293,7 +296,7 @@ local function gate_is_visible(g)
 end
 
 -- From when on it is not needed any more; nil = not as things are.
-local function gate_forget_ms(g)
+function gate_forget_ms(g)
 	if g.removed and g.messages == 0 and g.waiting == 0 and g.running == 0 then
 		return g.updated
 	end
@@ -301,6 +304,8 @@ local function gate_forget_ms(g)
 		return flow_kept_until(g)
 	end
 	return nil
+end
+
 end
 
 local function names_key(u, kind)

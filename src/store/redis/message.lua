@@ -9,20 +9,26 @@
 --	p  its queue's parked ones, by seq: has a slot, is due, but the queue is paused
 --	l  its holder's leases, in no order
 
+local LARGE_BYTES = 4096 -- of records that are not copied together with their head
+
+local endings -- by root: the queue whose slot may have become free in this step
+
+-- ---- heads -----------------------------------------------------------------------------------
+
+local message_key, lease_key, message_get, message_look, record_bytes, record_of, message_head
+do
+
 local HEAD = '<c8c8c8ddI4BBHH'
 local HEAD_BYTES = 50
 local GET_BYTES = 128 -- read at once: mostly the head and the names
 local LOOK_BYTES = 4096 -- the same: mostly all of a message
-local LARGE_BYTES = 4096 -- of records that are not copied together with their head
 local FLAG_QUEUE_SLOT, FLAG_FLOW_SLOT, FLAG_CANCELLED, FLAG_BY_PUT, FLAG_RUN = 1, 2, 4, 8, 16
 
-local endings -- by root: the queue whose slot may have become free in this step
-
-local function message_key(u, seq)
+function message_key(u, seq)
 	return u.prefix .. 'm' .. seq
 end
 
-local function lease_key(lease)
+function lease_key(lease)
 	return 'q:l' .. string.sub(lease, 1, 3)
 end
 
@@ -54,13 +60,13 @@ local function message_parse(u, seq, s)
 end
 
 -- The message without its record; nil when there is none.
-local function message_get(u, seq)
+function message_get(u, seq)
 	local s = u and call('GETRANGE', message_key(u, seq), 0, GET_BYTES - 1) or ''
 	return #s > 0 and message_parse(u, seq, s) or nil
 end
 
 -- The same, with its record if that is short.
-local function message_look(u, seq)
+function message_look(u, seq)
 	local s = call('GETRANGE', message_key(u, seq), 0, LOOK_BYTES - 1)
 	local m = message_parse(u, seq, s)
 	if #s < LOOK_BYTES then
@@ -69,21 +75,23 @@ local function message_look(u, seq)
 	return m
 end
 
-local function record_bytes(m)
+function record_bytes(m)
 	return m.record and #m.record or call('STRLEN', m.key) - m.before_record
 end
 
-local function record_of(m)
+function record_of(m)
 	m.record = m.record or call('GETRANGE', m.key, m.before_record, -1)
 	return m.record
 end
 
-local function message_head(m)
+function message_head(m)
 	local flags = (m.queue_slot and FLAG_QUEUE_SLOT or 0) + (m.flow_slot and FLAG_FLOW_SLOT or 0)
 		+ (m.cancelled and FLAG_CANCELLED or 0) + (m.by_put and FLAG_BY_PUT or 0)
 		+ (m.run and FLAG_RUN or 0)
 	return spack(HEAD, m.nonce, m.lease, m.root, m.due, m.ord, m.retried, flags, string.byte(m.lane),
 		m.queue and #m.queue.name or 0, m.flow and #m.flow.name or 0)
+end
+
 end
 
 -- What a holder has leased, by seq: pairs of seq and user.
