@@ -66,6 +66,8 @@ struct engine_settings {
 	int deliveries_max; /* running at once in this process; default 4,096 */
 	size_t memory_max; /* bytes of messages held for delivery; default 128 MiB. As it fills, less
 				     * is claimed, down to nothing; publishing goes on */
+	size_t run_body_max; /* bytes of one delivery of a workflow's step; default 256 MiB. A run whose history does not
+			      * fit has failed */
 	const struct plans *plans; /* those that users may have; NULL = the built-in ones */
 	const struct plan *plan;   /* overrides the users' own plans when not NULL (dev's -quota) */
 	/* A user is there, or has changed: its log, say, may be kept for another time. NULL: not told. */

@@ -112,15 +112,18 @@ test("a payload and results of several MB arrive whole", async () => {
 
 test("an id that is open is not started again; once it is over, it is", async () => {
 	let runs = 0;
+	let release;
+	const gate = new Promise((r) => (release = r));
 	app.workflow("/same-id", async (context) => {
 		const n = await context.run("count", () => ++runs);
-		await context.sleep("pause", 1);
+		await context.run("hold", () => gate);
 		await context.run("end", () => done("/same-id", n));
 	});
 	const start = () => app.trigger("/same-id", { workflowRunId: "mine" });
 	const id = await start();
 	assert.equal(id, "wfr_mine");
 	await start();
+	release();
 	assert.equal((await app.result("/same-id", 4)).result, 1);
 	app.results.delete("/same-id");
 	await until(async () => (await s.call("GET", `/v2/workflows/runs/${id}`)).status === 404);

@@ -17,7 +17,7 @@ after(async () => {
 
 const done = (path, value) => app.results.set(path, value);
 const list = async (query) => (await s.call("GET", `/v2/dlq?source=workflow&${query}`)).json.messages;
-const failed = (id) => until(async () => (await list(`workflowRunId=${id}`))[0], 15_000, "no dead letter");
+const failed = (id) => until(async () => (await list(`workflowRunId=${id}`))[0], 90_000, "no dead letter");
 
 test("a failed run is listed among the workflows' and not among the plain ones", async () => {
 	app.workflow("/fails", async (context) => {
