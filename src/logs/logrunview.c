@@ -553,7 +553,7 @@ static void put_invoker(struct json_out *j, const struct json *invoker)
 
 void logrunview_write(const struct logrunview *v, struct json_out *j, const struct logrun *run)
 {
-	const struct msg *m = run->init != NULL ? &run->init->msg : &run->msg[0].msg;
+	const struct msg trigger = logrun_trigger(run), *m = &trigger;
 
 	check(run->msgs > 0);
 	json_open(j, '{');

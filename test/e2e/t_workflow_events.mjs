@@ -245,12 +245,33 @@ test("the REST trigger: a run without the client, and only for SDKs that can cop
 	app.route("/old", async () => new Response("{}", { headers: { "Upstash-Workflow-Sdk-Version": "1" } }));
 	const old = await trigger("/old");
 	await until(async () => (await s.call("GET", `/v2/workflows/runs/${old.json.workflowRunId}`)).status === 404);
+});
 
-	const batch = await s.call("POST", "/v2/batch/trigger", {
-		body: JSON.stringify([{ destination: `${app.url}/rest`, body: '{"n":1}', headers: { "Upstash-Forward-Ci-Test-Id": "x" } }]),
+test("the batch trigger: answers in order; an id that is open begins nothing", async () => {
+	let release;
+	const gate = new Promise((r) => (release = r));
+	const got = [];
+	app.workflow("/batch", async (context) => {
+		await context.run("hold", () => gate);
+		got.push([context.requestPayload.n, context.label, context.headers.get("mine")]);
 	});
+	const item = (n, headers) => ({
+		destination: `${app.url}/batch`,
+		body: JSON.stringify({ n }),
+		headers: { "Upstash-Forward-Ci-Test-Id": "x", "Upstash-Forward-mine": `m${n}`, ...headers },
+	});
+	const trigger = (...items) => s.call("POST", "/v2/batch/trigger", { body: JSON.stringify(items) });
+	const batch = await trigger(item(1, { "Upstash-Workflow-RunId": "own", "Upstash-Label": "first" }), item(2));
 	assert.equal(batch.status, 201);
-	assert.equal(batch.json[0].deduplicated, false);
+	assert.deepEqual(batch.json.map((r) => r.deduplicated), [false, false]);
+	assert.equal(batch.json[0].workflowRunId, "own");
+	assert.match(batch.json[1].workflowRunId, /^wfr_.{21}$/);
+	const again = await trigger(item(3), item(4, { "Upstash-Workflow-RunId": "own" }));
+	assert.deepEqual(again.json[1], { ...batch.json[0], deduplicated: true });
+	release();
+	await until(() => got.length === 3);
+	assert.deepEqual(got.sort(), [[1, "first", "m1"], [2, undefined, "m2"], [3, undefined, "m3"]]);
+	for (const r of [...batch.json, again.json[0]]) assert.equal((await app.run(r.workflowRunId, "RUN_SUCCESS")).workflowRunCreatedAt, r.workflowCreatedAt);
 });
 
 test("path with the header of an unknown SDK: one call more", async () => {
