@@ -537,6 +537,33 @@ void json_raw(struct json_out *j, struct str text)
 	buf_add(j->b, text);
 }
 
+static void put_children(struct json_out *j, const struct json *v)
+{
+	for (const struct json *c = v->child; c != NULL; c = c->next) {
+		if (v->kind == JSON_OBJECT)
+			json_key(j, c->key);
+		json_value(j, c);
+	}
+}
+
+void json_value(struct json_out *j, const struct json *v)
+{
+	bool is_object = v->kind == JSON_OBJECT;
+
+	if (v->kind == JSON_STRING) {
+		json_str(j, v->text);
+	} else if (v->kind < JSON_STRING) {
+		json_raw(j, v->kind == JSON_NUMBER ? v->text
+			    : v->kind == JSON_NULL ? STR("null")
+			    : v->boolean           ? STR("true")
+						   : STR("false"));
+	} else {
+		json_open(j, is_object ? '{' : '[');
+		put_children(j, v);
+		json_close(j, is_object ? '}' : ']');
+	}
+}
+
 void json_kstr(struct json_out *j, struct str key, struct str s)
 {
 	json_key(j, key);

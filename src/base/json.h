@@ -61,7 +61,8 @@ void json_b64(struct json_out *j, struct str bytes); /* a string of standard bas
 void json_int(struct json_out *j, int64_t v);
 void json_bool(struct json_out *j, bool v);
 void json_null(struct json_out *j);
-void json_raw(struct json_out *j, struct str text); /* already JSON */
+void json_raw(struct json_out *j, struct str text);        /* already JSON */
+void json_value(struct json_out *j, const struct json *v); /* one that was read, with all in it */
 
 /* Key and value in one, the way most objects are written. */
 void json_kstr(struct json_out *j, struct str key, struct str s);

@@ -35,6 +35,15 @@ static int64_t status_of(const struct callback_source *src)
 	return o->duration_ms >= src->msg->timeout_ms ? 504 : 502;
 }
 
+/* A workflow waits for the callback whose counts say that no attempt follows; a call may also end before it has
+ * used up its retries. */
+static int64_t retries_max_of(const struct callback_source *src)
+{
+	bool is_end = src->msg->run_role == MSG_CALL && src->verdict.kind == VERDICT_DEAD;
+
+	return is_end ? src->retried : src->msg->retries_max;
+}
+
 static void put_outcome(struct json_out *j, const struct callback_source *src)
 {
 	const struct outcome *o = src->outcome;
@@ -44,7 +53,7 @@ static void put_outcome(struct json_out *j, const struct callback_source *src)
 	/* Where nothing came back, the reason stands in for the body; but a failure function parses it. */
 	put_bytes(j, STR("body"), o->status || o->body.n || src->run_failed ? o->body : o->error);
 	json_kint(j, STR("retried"), src->retried);
-	json_kint(j, STR("maxRetries"), src->msg->retries_max);
+	json_kint(j, STR("maxRetries"), retries_max_of(src));
 	if (src->verdict.kind == VERDICT_DEAD)
 		json_kstr_opt(j, STR("dlqId"), src->dlq_id);
 }

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/codec.h"
 #include "core/limits.h"
+#include "core/url.h"
 
 /* Never renumbered: stored records carry them. */
 enum run_tag {
@@ -331,11 +332,33 @@ struct msg run_failure_source(const struct run *r, const struct msg *m)
 	source.queue = STR_NULL;
 	source.callback = STR_NULL;
 	source.root_seq = 0;
-	if (m->run_role != MSG_STEP || m->failure_callback.n == 0) {
+	if (m->failure_callback.n == 0) {
 		source.failure_callback = r->trigger.failure_callback;
 		source.failure_callback_header = r->trigger.failure_callback_header;
 	}
 	return source;
+}
+
+/* Upstash-Callback-Failure-Callback and its settings: what a call asks for in case that its callback fails. One whose
+ * URL is none leaves it to the trigger's. */
+static void apply_callback_failure(struct arena *a, const struct headers *settings, struct msg *m)
+{
+	const struct str prefix = STR("Failure-Callback-");
+	struct headers h = { arena_array(a, struct header, settings->n + 1), 0 };
+	const char *why;
+	struct url u;
+
+	if (!url_judge(headers_get(settings, STR("Failure-Callback")), &u, &why))
+		return;
+	for (size_t i = 0; i < settings->n; i++) {
+		struct str name = settings->v[i].name;
+
+		if (str_istarts(name, prefix) && name.n > prefix.n)
+			h.v[h.n++] =
+				(struct header){ str_from(name, prefix.n), settings->v[i].value };
+	}
+	m->failure_callback = u.whole;
+	m->failure_callback_header = h;
 }
 
 void run_apply_callback(struct arena *a, const struct run *r, const struct headers *settings,
@@ -351,6 +374,7 @@ void run_apply_callback(struct arena *a, const struct run *r, const struct heade
 		own_add(&own, STR("Upstash-Workflow-Is-Failure"), STR("true"));
 	} else {
 		own_add(&own, STR("Upstash-Workflow-Callback"), STR("true"));
+		apply_callback_failure(a, settings, m);
 	}
 	belong(r, failure ? MSG_FAILURE : MSG_CALLBACK, m);
 	m->redact = redact;

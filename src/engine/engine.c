@@ -18,6 +18,8 @@ struct engine *engine_new(const struct engine_settings *settings)
 		e->set.claim_every_ms = CLAIM_EVERY_MS;
 	if (e->set.memory_max == 0)
 		e->set.memory_max = 128 * 1024 * 1024;
+	if (e->set.run_body_max == 0)
+		e->set.run_body_max = RECORD_BYTES_MAX;
 	rng_init(&e->rng, settings->seed);
 	map_init(&e->accounts, rng_u64(&e->rng));
 	map_init(&e->tokens, rng_u64(&e->rng));

@@ -75,6 +75,8 @@ struct engine_settings {
 	/* Between claims when nothing is known to be due; default 5,000. Other processes may have left work behind, or
 	 * changed users. */
 	int64_t claim_every_ms;
+	size_t run_body_max; /* bytes of one delivery of a workflow's step; default 256 MiB. A run whose history does not
+			      * fit has failed */
 	const struct plans *plans; /* those that users may have; NULL = the built-in ones */
 	const struct plan *plan;   /* overrides the users' own plans when not NULL (dev's -quota) */
 	/* NULL, or where it says which message it is busy with (inhand.h). */

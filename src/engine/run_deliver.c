@@ -116,7 +116,7 @@ void run_deliver(struct delivery *d)
 	run_deliver_free(d);
 	r = xcalloc(1, sizeof(*r));
 	r->delivery = d;
-	buf_init(&r->body, RECORD_BYTES_MAX);
+	buf_init(&r->body, d->engine->set.run_body_max);
 	r->json = json_out(&r->body);
 	json_open(&r->json, '[');
 	d->reading = r;

@@ -79,6 +79,25 @@ static void build_start(struct work *w)
 	put_start(w, &op->item[0]);
 }
 
+/* The run that is there, whose identity is also when it began. */
+static void other_read(struct work *w)
+{
+	struct run_publish *op = w->arg;
+
+	if (w->run.created_ms > 0)
+		op->created_ms = w->run.created_ms;
+	finish(w);
+}
+
+static void look_at_other(struct work *w)
+{
+	const struct run_ref ref = { w->run.trigger.run, 0 };
+
+	w->read = other_read;
+	w->done = finish;
+	work_read(w, &ref, false);
+}
+
 static void start_done(struct work *w)
 {
 	struct run_publish *op = w->arg;
@@ -93,7 +112,10 @@ static void start_done(struct work *w)
 		take_results(w);
 	}
 	usage_notice(w->engine, w->account, &w->move[w->moves - 1]);
-	finish(w);
+	if (op->item[0].duplicate)
+		look_at_other(w);
+	else
+		finish(w);
 }
 
 static void start(struct work *w, struct run_item *item)

@@ -162,6 +162,24 @@ static bool is_own(const struct logrun *run, const struct msg *m)
 	return m->run_created_ms == run->created_ms && str_eq(m->run, run->id);
 }
 
+struct msg logrun_trigger(const struct logrun *run)
+{
+	struct msg t = run->init != NULL ? run->init->msg : run->msg[0].msg;
+
+	t.run = run->id;
+	t.run_created_ms = run->created_ms;
+	for (size_t i = 0; i < run->msgs; i++) {
+		const struct msg *own = &run->msg[i].msg;
+
+		if (!is_own(run, own))
+			continue;
+		t.labels = own->labels;
+		t.flow_key = own->flow_key;
+		break;
+	}
+	return t;
+}
+
 static void take_resumed(struct logrun *run, const struct json *resumed)
 {
 	const struct json *id = json_get(resumed, STR("workflowRunId"));

@@ -56,6 +56,10 @@ struct logrun {
 must_use bool logrun_load(struct logdb *db, struct arena *a, struct str id, int64_t created_ms,
 			  struct logrun *ret_run);
 
+/* What it was started with, as its messages show it. One that goes on from another has labels and flow control of its
+ * own. */
+struct msg logrun_trigger(const struct logrun *run);
+
 struct str logrun_state_name(enum logrun_state s); /* "RUN_STARTED" */
 
 #endif

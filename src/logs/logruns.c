@@ -106,13 +106,10 @@ static bool has_state(const struct runfilter *f, const struct logrun *run)
 static bool matches(struct listing *l, const struct logrun *run)
 {
 	struct runfilter f = l->q->run;
-	struct msg trigger = run->init != NULL ? run->init->msg : run->msg[0].msg;
+	const struct msg trigger = logrun_trigger(run);
 
 	if (f.field[RUNFILTER_RUNS_AT].n > 0)
 		return is_named_at(l);
-	/* Of a run that was resumed, the first message is another one's. */
-	trigger.run = run->id;
-	trigger.run_created_ms = run->created_ms;
 	f.exact_url = true;
 	return runfilter_match(&f, &trigger) && has_message(&f, run) && has_state(&f, run);
 }

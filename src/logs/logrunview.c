@@ -242,19 +242,25 @@ static const struct json *member(const struct logrun_step *s, struct str key)
 	return v != NULL && v->kind != JSON_NULL ? v : NULL;
 }
 
-/* SDKs of old give the value itself and not its JSON text; that has to be told from the bytes. */
+/* SDKs of old give the value itself and not its JSON text. */
 static void put_out(const struct logrunview *v, struct json_out *j, const struct logrun_step *s)
 {
 	const struct json *out = json_get(s->done.json, STR("out"));
+	struct json_out j_text;
 	struct str text;
 	struct buf b;
 
 	if (out == NULL || out->kind == JSON_NULL)
 		return;
-	text = out->text;
-	if (out->kind == JSON_BOOL)
-		text = out->boolean ? STR("true") : STR("false");
 	buf_init(&b, SIZE_MAX / 4);
+	if (out->kind == JSON_STRING) {
+		text = out->text;
+	} else {
+		j_text = json_out(&b);
+		json_value(&j_text, out);
+		text = arena_str(v->a, buf_str(&b));
+		buf_reset(&b);
+	}
 	if ((str_eq(s->step.type, STR("Wait")) || str_eq(s->step.type, STR("WaitForWebhook"))) &&
 	    b64_decode(&b, text))
 		text = arena_str(v->a, buf_str(&b));
@@ -547,7 +553,7 @@ static void put_invoker(struct json_out *j, const struct json *invoker)
 
 void logrunview_write(const struct logrunview *v, struct json_out *j, const struct logrun *run)
 {
-	const struct msg *m = run->init != NULL ? &run->init->msg : &run->msg[0].msg;
+	const struct msg trigger = logrun_trigger(run), *m = &trigger;
 
 	check(run->msgs > 0);
 	json_open(j, '{');

@@ -108,6 +108,27 @@ TEST(the_report)
 	arena_done(&a);
 }
 
+/* A workflow's SDK passes over a report of a failure that leaves retries. */
+TEST(a_call_that_ends_early_has_no_retries_left)
+{
+	struct callback_source src;
+	struct msg m, cb = { 0 };
+	struct arena a;
+
+	arena_init(&a);
+	m = source(&a);
+	m.run_role = MSG_CALL;
+	src = from(&m, VERDICT_DEAD);
+	T_CHECK(callback_make(&a, &src, false, &cb));
+	T_CHECK(str_has(cb.body, STR("\"retried\":2,\"maxRetries\":2,")));
+	src.verdict.kind = VERDICT_DELIVERED;
+	T_CHECK(callback_make(&a, &src, false, &cb));
+	T_CHECK(str_has(cb.body, STR("\"retried\":2,\"maxRetries\":5,")));
+	src.verdict.kind = VERDICT_RETRY;
+	T_CHECK(!callback_make(&a, &src, false, &cb));
+	arena_done(&a);
+}
+
 TEST(the_report_of_the_end)
 {
 	struct outcome silent = { .error = STR("connection refused") };

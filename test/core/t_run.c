@@ -294,9 +294,31 @@ TEST(the_failing_messages_own_failure_callback_wins)
 	T_EQ_STR(run_failure_source(&r, &m).callback, "");
 	T_EQ_INT(run_failure_source(&r, &m).flags, 0);
 	m.run_role = MSG_CALLBACK;
-	T_EQ_STR(run_failure_source(&r, &m).failure_callback, "http://app/failed");
-	m.run_role = MSG_STEP;
+	T_EQ_STR(run_failure_source(&r, &m).failure_callback, "http://own");
 	m.failure_callback = STR_NULL;
+	T_EQ_STR(run_failure_source(&r, &m).failure_callback, "http://app/failed");
+	arena_done(&a);
+}
+
+/* What SDKs say with each message, for want of a configuration of the run. */
+TEST(a_callback_may_have_a_failure_callback_of_its_own)
+{
+	struct headers settings =
+		HEADERS(H("Retries", "2"), H("Failure-Callback", "http://app/own"),
+			H("Failure-Callback-Retries", "1"), H("Failure-Callback-Forward-X", "y"));
+	struct msg m = { .retries_max = 2 }, failing;
+	struct run r;
+	struct arena a;
+
+	arena_init(&a);
+	r = make(&a);
+	run_apply_callback(&a, &r, &settings, &m, false);
+	failing = run_failure_source(&r, &m);
+	T_EQ_STR(failing.failure_callback, "http://app/own");
+	T_EQ_STR(kit_lines(&a, &failing.failure_callback_header), "Retries: 1\nForward-X: y\n");
+	settings.v[1].value = STR("nowhere");
+	m = (struct msg){ 0 };
+	run_apply_callback(&a, &r, &settings, &m, false);
 	T_EQ_STR(run_failure_source(&r, &m).failure_callback, "http://app/failed");
 	arena_done(&a);
 }

@@ -25,8 +25,8 @@ export function tempDir() {
 	return dir;
 }
 
-/** Polls until `what` gives something truthy; fails after `ms`. */
-export async function until(what, ms = 15_000, why = "it did not happen") {
+/** Polls until `what` gives something truthy; fails after `ms`, which a slow machine must not reach. */
+export async function until(what, ms = 60_000, why = "it did not happen") {
 	const end = Date.now() + ms;
 	for (;;) {
 		const got = await what();

@@ -20,7 +20,7 @@ const isFile = (name) => files.includes(name) || files.includes(join(process.cwd
 
 /** Runs files; resolves when they have ended. */
 function pass(files, label = "") {
-	const stream = run({ files, concurrency: 3, timeout: 180_000 });
+	const stream = run({ files, concurrency: 3, timeout: 600_000 });
 	stream.on("test:pass", (t) => {
 		if (isFile(t.name) || t.skip !== undefined) return;
 		passed++;

@@ -4,10 +4,17 @@ import { after, before, test } from "node:test";
 import { Server, until } from "./lib.mjs";
 import { App } from "./workflow_app.mjs";
 
-let s, app;
+let s, app, schedule;
 before(async () => {
 	s = await Server.start();
 	app = await App.start(s);
+	// Its tick comes within a minute, while the other tests run.
+	app.workflow("/scheduled", async (context) => {
+		const got = await context.run("one", () => [context.requestPayload, context.headers.get("mine")]);
+		done("/scheduled", got);
+		return "scheduled";
+	}, { direct: true });
+	schedule = await app.qstash.schedules.create({ destination: `${app.url}/scheduled`, cron: "* * * * *", body: "tick", headers: { mine: "yes" } });
 });
 after(async () => {
 	await app.end();
@@ -112,15 +119,18 @@ test("a payload and results of several MB arrive whole", async () => {
 
 test("an id that is open is not started again; once it is over, it is", async () => {
 	let runs = 0;
+	let release;
+	const gate = new Promise((r) => (release = r));
 	app.workflow("/same-id", async (context) => {
 		const n = await context.run("count", () => ++runs);
-		await context.sleep("pause", 1);
+		await context.run("hold", () => gate);
 		await context.run("end", () => done("/same-id", n));
 	});
 	const start = () => app.trigger("/same-id", { workflowRunId: "mine" });
 	const id = await start();
 	assert.equal(id, "wfr_mine");
 	await start();
+	release();
 	assert.equal((await app.result("/same-id", 4)).result, 1);
 	app.results.delete("/same-id");
 	await until(async () => (await s.call("GET", `/v2/workflows/runs/${id}`)).status === 404);
@@ -194,4 +204,46 @@ test("runs are cancelled by URL, by its beginning, by label, and all of them", a
 	await start("/bulk/a", "one");
 	assert.deepEqual(await app.client.cancel({ filter: { label: "none" } }), { cancelled: 0 });
 	assert.deepEqual(await app.client.cancel({ all: true }), { cancelled: 1 });
+});
+
+test("a run that cancels itself is no failure", async () => {
+	app.workflow(
+		"/self",
+		async (context) => {
+			await context.run("one", () => 1);
+			await context.cancel();
+			await context.run("never", () => done("/self", "went on"));
+		},
+		{ failureFunction: async () => void done("/self", "failed") },
+	);
+	const run = await app.run(await app.trigger("/self"), "RUN_CANCELED");
+	await s.idle();
+	assert.deepEqual([app.count("/self"), app.results.get("/self"), run.dlqId], [2, undefined, undefined]);
+});
+
+test("the end of a run stays as it was: asked for again, asked for otherwise, or of another run of its name", async () => {
+	app.workflow("/ends", async (context) => context.run("one", () => 1));
+	const id = await app.trigger("/ends");
+	const { workflowRunCreatedAt: created } = await app.run(id, "RUN_SUCCESS");
+	for (const query of ["cancel=false", "cancel=true", ""]) {
+		const again = await s.call("DELETE", `/v2/workflows/runs/${id}?${query}`, { body: '"other"' });
+		assert.deepEqual([again.status, again.json], [200, { cancelled: 0 }]);
+	}
+	assert.equal((await app.run(id, "RUN_SUCCESS")).workflowRunResponse, "1");
+	app.workflow("/again", async (context) => context.sleep("long", "1d"));
+	assert.equal(await app.trigger("/again", { workflowRunId: id.slice(4) }), id);
+	await until(() => app.count("/again") === 1);
+	await s.call("DELETE", `/v2/workflows/runs/${id}`, { headers: { "Upstash-Workflow-CreatedAt": String(created) } });
+	assert.equal((await s.call("GET", `/v2/workflows/runs/${id}`)).status, 200);
+	assert.deepEqual(await app.client.cancel({ ids: [id] }), { cancelled: 1 });
+});
+
+test("schedule: a tick begins a run", async () => {
+	const { result } = await app.result("/scheduled", 3);
+	await app.qstash.schedules.delete(schedule.scheduleId);
+	assert.deepEqual(result, ["tick", "yes"]);
+	await until(async () => {
+		const { runs } = await app.client.logs({ filter: { workflowUrl: `${app.url}/scheduled` } });
+		return runs[0]?.workflowState === "RUN_SUCCESS" && runs[0].workflowRunResponse === '"scheduled"';
+	});
 });

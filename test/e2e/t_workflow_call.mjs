@@ -1,6 +1,7 @@
 // context.call: requests to third parties, their answers, and their failures.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { Receiver } from "@upstash/qstash";
 import { Server } from "./lib.mjs";
 import { App } from "./workflow_app.mjs";
 
@@ -105,4 +106,37 @@ test("bytes that are no text come back as they were", async () => {
 	await app.trigger("/binary");
 	const { result } = await app.result("/binary", 3);
 	assert.ok(Buffer.from(result, "latin1").equals(bytes));
+});
+
+test("a call that is told not to be retried is over, whatever retries it had", async () => {
+	app.route("/final", async () => Response.json({ error: "final" }, { status: 489, headers: { "Upstash-NonRetryable-Error": "true" } }));
+	app.workflow("/asks", async (context) => {
+		const { status, body } = await context.call("call", { url: `${app.url}/final`, retries: 3 });
+		done("/asks", [status, body]);
+	});
+	await app.trigger("/asks");
+	assert.deepEqual(await app.result("/asks", 3), { result: [489, { error: "final" }], calls: 3 });
+	assert.equal(app.count("/final"), 1);
+});
+
+test("each kind of delivery is signed: steps, a call's answer, the failure callback", async () => {
+	const { current, next } = (await s.call("GET", "/v2/keys")).json;
+	app.route("/third-signed", async () => new Response("ok"));
+	const url = app.workflow(
+		"/signed",
+		async (context) => {
+			await context.call("call", { url: `${app.url}/third-signed` });
+			await context.run("fails", () => {
+				throw new Error("on purpose");
+			});
+		},
+		{
+			receiver: new Receiver({ currentSigningKey: current, nextSigningKey: next }),
+			failureFunction: async ({ failResponse }) => void done("/signed", failResponse),
+		},
+	);
+	await app.trigger("/signed");
+	// init, callback, result, failure
+	assert.deepEqual(await app.result("/signed", 4), { result: "on purpose", calls: 4 });
+	assert.equal((await fetch(url, { method: "POST", body: "unsigned" })).status, 500);
 });

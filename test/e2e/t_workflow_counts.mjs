@@ -73,14 +73,16 @@ test("invoke: six workflows, nested, in parallel, one that fails: 30", async () 
 	const branchOne = createWorkflow(async (context) => {
 		const first = await context.waitForEvent("never", "never-notified", { timeout: 1 });
 		seen.branchOne = context.executor.invokeCount;
-		const second = await context.waitForEvent("notified", "between-branches", { timeout: "60s" });
+		const second = await context.waitForEvent("notified", "between-branches", { timeout: "1h" });
 		await context.sleep("check", 1);
 		return { timeouts: [first.timeout, second.timeout], data: second.eventData };
 	});
 	const branchTwo = createWorkflow(async (context) => {
 		const { status } = await context.call("call", { url: `${app.url}/called`, method: "GET" });
 		seen.branchTwo = context.executor.invokeCount;
-		await context.sleep("until the other waits", 3);
+		await context.run("the other waits", async () => {
+			await until(async () => (await s.call("GET", "/v2/waiters/between-branches")).json.length === 1);
+		});
 		const { notifyResponse } = await context.notify("notify", "between-branches", "data");
 		await context.sleep("check", 1);
 		return { status, notified: notifyResponse.length };
@@ -165,7 +167,7 @@ test("invoke-parent-failure: a child outlives the parent that has failed: 11", a
 			const group = await until(async () => {
 				const g = (await app.run(`wfr_${workflowRunId}`, "RUN_FAILED")).steps[1];
 				return g?.type === "parallel" && g.steps[0].state === "STEP_SUCCESS" && g;
-			}, 30_000);
+			}, 90_000);
 			return group.steps.map((x) => [x.stepName, x.state, x.errors?.[0].status]);
 		});
 		done("/parent-failure", { isFailed, steps });
@@ -227,19 +229,19 @@ test("wait-for-event: a timeout, a text and an object, from a client and from an
 		const config = await context.run("config", () => ({ event: "wait-client", text: "wait-text", object: "wait-object" }));
 		const a = await Promise.all([
 			context.call("notifier", { url: `${app.url}/notifier`, method: "POST", body: JSON.stringify(config) }),
-			context.waitForEvent("from client", config.event, { timeout: 60 }),
+			context.waitForEvent("from client", config.event, { timeout: 3600 }),
 		]);
 		const b = await Promise.all([
 			context.call("workflow", { url: `${app.url}/notifier-workflow`, method: "POST", body: JSON.stringify(config) }),
-			context.waitForEvent("text", config.text, { timeout: "60s" }),
+			context.waitForEvent("text", config.text, { timeout: "1h" }),
 		]);
-		const c = await context.waitForEvent("object", config.object, { timeout: "60s" });
+		const c = await context.waitForEvent("object", config.object, { timeout: "1h" });
 		await context.sleep("pause", 1);
 		await context.run("check", () => until(() => app.results.get("/notifier-workflow")));
 		done("/wait", { late, a: [a[0].body, a[1].eventData], b: [typeof b[0].body.workflowRunId, b[1].eventData], c });
 	});
 	const id = await app.trigger("/wait", { body: "my-payload" });
-	const { result, calls: n } = await app.result("/wait", 16, 40_000);
+	const { result, calls: n } = await app.result("/wait", 16);
 	assert.equal(n, 16);
 	assert.deepEqual(result, {
 		late: { eventData: undefined, timeout: true },
@@ -265,7 +267,7 @@ test("webhook: one that times out, one that is called by a third party: 8", asyn
 		const late = await context.waitForWebhook("late", first, "1s");
 		const webhook = await context.createWebhook("webhook");
 		const called = await context.call("caller", { url: `${app.url}/caller`, method: "POST", body: JSON.stringify({ url: webhook.webhookUrl }) });
-		const { request, timeout } = await context.waitForWebhook("wait", webhook, "30s");
+		const { request, timeout } = await context.waitForWebhook("wait", webhook, "1h");
 		const body = await request.json();
 		await context.run("verify", () => {});
 		done("/webhook", [late.timeout, called.status, timeout, request.url === webhook.webhookUrl, request.method, request.headers.get("x-test"), body.test]);
@@ -359,7 +361,7 @@ test("REST triggers out of a run, of a known and of an unknown SDK, with payload
 		const old = await context.run("old", () => trigger("/post"));
 		const lengths = [];
 		for (let i = 0; i < 2; i++) {
-			const { request } = await context.waitForWebhook("wait", webhook, "60s");
+			const { request } = await context.waitForWebhook("wait", webhook, "1h");
 			lengths.push((await request.json()).length);
 		}
 		const failed = await context.run("verify", () => app.run(old.workflowRunId, "RUN_FAILED"));
@@ -387,7 +389,7 @@ test("quota-error: a limit fails a step alone and a branch beside a good one, wi
 	});
 	// Its answer comes when the run is over.
 	app.route("/slow", async () => {
-		await until(() => app.results.has("/quota"), 60_000);
+		await until(() => app.results.has("/quota"), 120_000);
 		return new Response("late");
 	});
 	const main = createWorkflow(async (context) => {

@@ -26,7 +26,7 @@ async function killServer() {
 async function killStore() {
 	await s.redis.kill();
 	const refused = async () => (await s.call("POST", "/v2/publish/http://127.0.0.1:1/none", { body: "x" })).status === 503;
-	await until(refused, 15_000, "no 503");
+	await until(refused, 60_000, "no 503");
 	await s.redis.start();
 }
 
@@ -55,7 +55,7 @@ async function survive(kill) {
 		await until(() => app.calls.length > calls + 2 * RUNS || finished.size === RUNS);
 		await kill();
 	}
-	await until(() => finished.size === RUNS, 60_000, `${finished.size} of ${RUNS} runs finished`);
+	await until(() => finished.size === RUNS, 120_000, `${finished.size} of ${RUNS} runs finished`);
 	await s.idle();
 	for (let n = 0; n < RUNS; n++) {
 		const { last, called, timeout } = finished.get(n);

@@ -17,7 +17,7 @@ after(async () => {
 
 const done = (path, value) => app.results.set(path, value);
 const list = async (query) => (await s.call("GET", `/v2/dlq?source=workflow&${query}`)).json.messages;
-const failed = (id) => until(async () => (await list(`workflowRunId=${id}`))[0], 15_000, "no dead letter");
+const failed = (id) => until(async () => (await list(`workflowRunId=${id}`))[0], 90_000, "no dead letter");
 
 test("a failed run is listed among the workflows' and not among the plain ones", async () => {
 	app.workflow("/fails", async (context) => {
@@ -164,4 +164,49 @@ test("a failure callback in progress can be cancelled", async () => {
 	});
 	assert.equal(res.status, 302);
 	assert.equal((await list(`workflowRunId=${id}`))[0].failureFunctionState, "CALLBACK_CANCELED");
+});
+
+test("bulk: resumed, restarted and deleted by filter, page by page", async () => {
+	let broken = true;
+	const ok = new Map();
+	for (const path of ["/bulk/a", "/bulk/b"]) {
+		app.workflow(path, async (context) => {
+			const { n } = context.requestPayload;
+			await context.run("ok", () => void ok.set(n, (ok.get(n) ?? 0) + 1));
+			await context.run("fails", () => {
+				if (broken) throw new Error("broken");
+			});
+			return n;
+		});
+	}
+	const fail = async (path, label, ...all) => {
+		for (const n of all) await app.trigger(path, { body: { n }, label });
+		await until(async () => (await list(`label=${label}`)).length === all.length);
+	};
+	await fail("/bulk/a", "bulk-a", 1, 2, 3);
+	await fail("/bulk/b", "bulk-b", 4, 5);
+	broken = false;
+	const results = async (runs) => {
+		const all = [];
+		for (const r of runs) all.push((await app.run(r.workflowRunId, "RUN_SUCCESS")).workflowRunResponse);
+		return all.sort();
+	};
+	const first = await app.client.dlq.resume({ filter: { label: "bulk-a" }, count: 2 });
+	assert.equal(first.workflowRuns.length, 2);
+	const query = `label=bulk-a&cursor=${first.cursor}`;
+	const second = (await s.call("POST", `/v2/workflows/dlq/resume?${query}`, { headers: { "Upstash-Label": "mended" } })).json;
+	assert.deepEqual([second.workflowRuns.length, second.cursor], [1, undefined]);
+	assert.deepEqual(await results([...first.workflowRuns, ...second.workflowRuns]), ["1", "2", "3"]);
+	assert.equal((await app.run(second.workflowRuns[0].workflowRunId, "RUN_SUCCESS")).label, "mended");
+	const filter = { workflowUrl: `${app.url}/bulk/b` };
+	const again = await app.client.dlq.restart({ filter });
+	assert.deepEqual(await results(again.workflowRuns), ["4", "5"]);
+	// What was resumed has not done again what it had done.
+	assert.deepEqual([...ok], [[1, 1], [2, 1], [3, 1], [4, 2], [5, 2]]);
+	assert.deepEqual((await app.client.dlq.restart({ filter })).workflowRuns, []);
+	broken = true;
+	await fail("/bulk/a", "bulk-a", 6, 7);
+	await fail("/bulk/b", "bulk-b", 8);
+	assert.equal((await app.client.dlq.delete({ filter: { label: "bulk-a" } })).deleted, 2);
+	assert.deepEqual((await list("label=bulk-a")).concat(await list("label=bulk-b")).map((m) => m.body), ['{"n":8}']);
 });

@@ -129,8 +129,8 @@ test("webhooks: called while the run waits, called before, and not called in tim
 		const one = await context.createWebhook("create1");
 		const two = await context.createWebhook("create2");
 		done("/webhook-urls", [one, two]);
-		const early = await context.waitForWebhook("wait early", two, "30s");
-		const first = await context.waitForWebhook("wait", one, "30s");
+		const early = await context.waitForWebhook("wait early", two, "1h");
+		const first = await context.waitForWebhook("wait", one, "1h");
 		const late = await context.waitForWebhook("wait late", one, "1s");
 		const text = first.request && (await first.request.text());
 		done("/webhook", {
@@ -245,12 +245,33 @@ test("the REST trigger: a run without the client, and only for SDKs that can cop
 	app.route("/old", async () => new Response("{}", { headers: { "Upstash-Workflow-Sdk-Version": "1" } }));
 	const old = await trigger("/old");
 	await until(async () => (await s.call("GET", `/v2/workflows/runs/${old.json.workflowRunId}`)).status === 404);
+});
 
-	const batch = await s.call("POST", "/v2/batch/trigger", {
-		body: JSON.stringify([{ destination: `${app.url}/rest`, body: '{"n":1}', headers: { "Upstash-Forward-Ci-Test-Id": "x" } }]),
+test("the batch trigger: answers in order; an id that is open begins nothing", async () => {
+	let release;
+	const gate = new Promise((r) => (release = r));
+	const got = [];
+	app.workflow("/batch", async (context) => {
+		await context.run("hold", () => gate);
+		got.push([context.requestPayload.n, context.label, context.headers.get("mine")]);
 	});
+	const item = (n, headers) => ({
+		destination: `${app.url}/batch`,
+		body: JSON.stringify({ n }),
+		headers: { "Upstash-Forward-Ci-Test-Id": "x", "Upstash-Forward-mine": `m${n}`, ...headers },
+	});
+	const trigger = (...items) => s.call("POST", "/v2/batch/trigger", { body: JSON.stringify(items) });
+	const batch = await trigger(item(1, { "Upstash-Workflow-RunId": "own", "Upstash-Label": "first" }), item(2));
 	assert.equal(batch.status, 201);
-	assert.equal(batch.json[0].deduplicated, false);
+	assert.deepEqual(batch.json.map((r) => r.deduplicated), [false, false]);
+	assert.equal(batch.json[0].workflowRunId, "own");
+	assert.match(batch.json[1].workflowRunId, /^wfr_.{21}$/);
+	const again = await trigger(item(3), item(4, { "Upstash-Workflow-RunId": "own" }));
+	assert.deepEqual(again.json[1], { ...batch.json[0], deduplicated: true });
+	release();
+	await until(() => got.length === 3);
+	assert.deepEqual(got.sort(), [[1, "first", "m1"], [2, undefined, "m2"], [3, undefined, "m3"]]);
+	for (const r of [...batch.json, again.json[0]]) assert.equal((await app.run(r.workflowRunId, "RUN_SUCCESS")).workflowRunCreatedAt, r.workflowCreatedAt);
 });
 
 test("path with the header of an unknown SDK: one call more", async () => {
@@ -289,14 +310,15 @@ test("waits and timeouts survive a kill", async () => {
 		crashed.results.set("/survive", timeout);
 	});
 	await crashed.trigger("/survive");
-	await until(async () => (await server.call("GET", "/v2/waiters/none")).json.length === 1);
-	// A delivery whose end is not recorded yet would come again.
-	await server.idle();
+	const waits = async () => (await server.call("GET", "/v2/waiters/none")).json.length === 1;
+	await until(async () => crashed.results.has("/survive") || (await waits()));
 	await server.kill();
 	server = await Server.start({ dir, port: server.port });
 	assert.equal(await until(() => crashed.results.get("/survive")), true);
 	await server.idle();
-	assert.equal(crashed.count("/survive"), 3);
+	// One whose end was not recorded before the kill has come again.
+	const ids = crashed.calls.map((c) => c.headers["upstash-message-id"]);
+	assert.equal(new Set(ids).size, 3);
 	await crashed.end();
 	await server.stop();
 });

@@ -19,7 +19,7 @@ const log = async (id) => (await app.client.logs({ workflowRunId: id })).runs[0]
 const untilState = (id, state) => until(async () => {
 	const run = await log(id);
 	return run?.workflowState === state && run;
-}, 15_000, `${id} did not come to ${state}`);
+}, 90_000, `${id} did not come to ${state}`);
 const shape = (run) => run.steps.map((g) => `${g.type}: ${g.steps.map((x) => `${x.stepName ?? ""} ${x.stepType ?? ""} ${x.state}`.trim()).join(", ")}`);
 
 test("a run that succeeds: init, steps, a sleep, a parallel block, the result", async () => {

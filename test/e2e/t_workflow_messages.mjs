@@ -23,7 +23,8 @@ test("a pending delivery of a run is not cancelled as a message: by its id, in a
 		const n = await context.run("one", () => 1);
 		done("/pending", n);
 	});
-	const id = await app.trigger("/pending", { delay: "3s", label: "pending" });
+	assert.equal((await s.call("POST", "/v2/flowControl/held/pause")).status, 200);
+	const id = await app.trigger("/pending", { flowControl: { key: "held", parallelism: 9 }, label: "pending" });
 	const [{ messageId }] = (await app.run(id, "RUN_STARTED")).steps[0].steps;
 	assert.equal((await s.call("GET", `/v2/messages/${messageId}`)).json.url, `${app.url}/pending`);
 	const plain = await s.call("POST", `/v2/publish/${app.url}/plain`, { headers: { "Upstash-Delay": "1h", "Upstash-Label": "pending" } });
@@ -36,6 +37,7 @@ test("a pending delivery of a run is not cancelled as a message: by its id, in a
 	assert.deepEqual((await s.call("DELETE", "/v2/messages?label=pending")).json, { cancelled: 1 });
 	await s.call("POST", `/v2/publish/${app.url}/plain`, { headers: { "Upstash-Delay": "1h" } });
 	assert.deepEqual((await s.call("DELETE", "/v2/messages")).json, { cancelled: 1 });
+	assert.equal((await s.call("POST", "/v2/flowControl/held/resume")).status, 200);
 	assert.deepEqual(await app.result("/pending", 2), { result: 1, calls: 2 });
 	await app.run(id, "RUN_SUCCESS");
 });

@@ -82,3 +82,16 @@ test("a run that begins with a plain request", async () => {
 	await app.qstash.publish({ url: `${app.url}/plain`, body: "published" });
 	assert.deepEqual(await app.result("/plain", 3), { result: [1, "published"], calls: 3 });
 });
+
+test("a call's answer that the endpoint refuses: the failure function that the call names is told", async () => {
+	app.route("/fine", async () => new Response("fine"));
+	app.workflow("/refuses", async (context) => void (await context.call("call", { url: `${app.url}/fine` })), {
+		failureFunction: async ({ failStatus, context }) => void done("/refuses", [failStatus, context.requestPayload]),
+		retries: 0,
+	});
+	const serve = app.routes.get("/refuses");
+	app.route("/refuses", (request) => (request.headers.get("upstash-workflow-callback") ? new Response("{}", { status: 503 }) : serve(request)));
+	await app.trigger("/refuses", { body: "payload" });
+	// init, callback, failure
+	assert.deepEqual(await app.result("/refuses", 3), { result: [503, "payload"], calls: 3 });
+});

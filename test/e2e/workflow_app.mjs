@@ -110,7 +110,7 @@ export class App {
 		return until(async () => {
 			const [run] = (await this.client.logs({ workflowRunId: id })).runs;
 			return run?.workflowState === state && run;
-		}, 30_000, `${id} did not come to ${state}`);
+		}, 90_000, `${id} did not come to ${state}`);
 	}
 
 	/** Until the function has set its result, and nothing else comes for a while: the number of calls is final. */

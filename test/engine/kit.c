@@ -13,6 +13,7 @@ void world_start(struct world *w)
 	char error[200];
 
 	w->now_ms = 1760000000000;
+	w->run_body_max = 0;
 	w->db = sqlite_db_open(&set, w->now_ms, error);
 	check(w->db != NULL);
 	w->eye = sqlite_db_attach(w->db, w->now_ms);
@@ -128,6 +129,7 @@ void proc_start(struct proc *p, struct world *w, uint64_t seed)
 		.mono_ms = clock_ms,
 		.clock_arg = w,
 		.secret = secret,
+		.run_body_max = w->run_body_max,
 	};
 	struct user u = { .id = STR("user"),
 			  .token = STR("token"),

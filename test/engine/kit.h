@@ -16,8 +16,9 @@ enum { HOUR_MS = 3600 * 1000, TURNS_MAX = 200 * 1000, SENT_MAX = 4096 };
 
 struct world {
 	struct sqlite_db *db;
-	struct store *eye; /* looks at what is stored */
-	int64_t now_ms;    /* of both clocks */
+	struct store *eye;   /* looks at what is stored */
+	int64_t now_ms;      /* of both clocks */
+	size_t run_body_max; /* 0 = the engine's own */
 };
 
 struct proc {

@@ -15,8 +15,8 @@ static void published(struct run_publish *op)
 	*(bool *)op->arg = true;
 }
 
-/* The start of run "r", or a step of it; then turns until it is delivered. Returns the bytes of that delivery. */
-static size_t append(struct proc *p, enum runask_kind kind, struct str body)
+/* The start of run "r", or a step of it. */
+static void publish(struct proc *p, enum runask_kind kind, struct str body)
 {
 	bool made = false;
 	struct run_item item = {
@@ -29,6 +29,8 @@ static size_t append(struct proc *p, enum runask_kind kind, struct str body)
 			.created_ms = p->w->now_ms,
 			.not_before_ms = p->w->now_ms,
 			.timeout_ms = 10000,
+			.retries_max = 3,
+			.failure_callback = STR("http://x.test/failed"),
 		},
 	};
 	struct run_publish op = {
@@ -38,13 +40,29 @@ static size_t append(struct proc *p, enum runask_kind kind, struct str body)
 		.done = published,
 		.arg = &made,
 	};
-	size_t bytes;
 
 	engine_run_publish(p->e, &op);
-	for (int turns = 0; !made || p->sent_n == 0; turns++) {
+	for (int turns = 0; !made; turns++) {
 		T_CHECK(turns < TURNS_MAX);
 		proc_turn(p);
 	}
+}
+
+static void until_sent(struct proc *p)
+{
+	for (int turns = 0; p->sent_n == 0; turns++) {
+		T_CHECK(turns < TURNS_MAX);
+		proc_turn(p);
+	}
+}
+
+/* Publishes it, and waits until it is delivered. Returns the bytes of that delivery. */
+static size_t append(struct proc *p, enum runask_kind kind, struct str body)
+{
+	size_t bytes;
+
+	publish(p, kind, body);
+	until_sent(p);
 	bytes = p->sent[0]->body.n;
 	proc_deliver_all(p);
 	return bytes;
@@ -141,6 +159,29 @@ TEST(a_thousand_steps_cost_linear_storage)
 	T_CHECK(whole < 2 * half + half / 20);
 	T_CHECK(whole < (size_t)STEPS * 4 * RESULT_BYTES);
 	T_CHECK(run_bytes(&w) < (size_t)(STEPS + 1) * RESULT_BYTES);
+	proc_stop(&p);
+	world_end(&w);
+}
+
+TEST(a_history_too_long_to_be_sent_fails_the_run)
+{
+	char result[4096];
+	struct world w;
+	struct proc p;
+
+	world_start(&w);
+	w.run_body_max = sizeof(result);
+	proc_start(&p, &w, 1);
+	memset(result, 'x', sizeof(result));
+	append(&p, RUNASK_START, STR("payload"));
+	publish(&p, RUNASK_STEP, str_n(result, sizeof(result)));
+	/* The workflow is not asked; what is sent is the failure callback. */
+	until_sent(&p);
+	T_EQ_INT(p.sent_n, 1);
+	T_EQ_STR(p.sent[0]->url, "http://x.test/failed");
+	T_CHECK(str_has(p.sent[0]->body, STR("{\"status\":429,")));
+	T_CHECK(str_has(p.sent[0]->body, STR("\"retried\":0,\"maxRetries\":0,")));
+	proc_deliver_all(&p);
 	proc_stop(&p);
 	world_end(&w);
 }

@@ -138,6 +138,39 @@ TEST(a_runs_steps_stand_in_groups_from_its_first_message_on)
 	fixture_close(&f);
 }
 
+static const struct out {
+	const char *given, *shown;
+} outs[] = {
+	{ "\"text\"", "text" },
+	{ "7", "7" },
+	{ "true", "true" },
+	{ "[1, {\"b\":[]}, null]", "[1,{\"b\":[]},null]" },
+	{ "{\"a\": {\"b\": \"c\"}, \"d\": false}", "{\"a\":{\"b\":\"c\"},\"d\":false}" },
+};
+
+/* A result is shown as text, also when its SDK has not made it one. */
+TEST_EACH(a_result_is_text, outs)
+{
+	struct fixture f;
+	struct msg first, one;
+	const struct json *run, *group;
+
+	fixture_open(&f, (struct logs_settings){ .ephemeral = true });
+	first = init(&f, "r");
+	fixture_life(&f, &first);
+	one = step(&f, "r",
+		   arena_fmt(&f.arena,
+			     "{\"stepId\":1,\"stepName\":\"one\",\"stepType\":\"Run\",\"out\":%s}",
+			     row->given)
+			   .p);
+	fixture_life(&f, &one);
+	fixture_give(&f);
+	run = json_get(ask(&f, ""), STR("runs"))->child;
+	group = json_get(run, STR("steps"))->child->next;
+	T_EQ_STR(text_of(json_get(group, STR("steps"))->child, "out"), row->shown);
+	fixture_close(&f);
+}
+
 TEST(a_step_that_waits_without_a_message_is_shown_until_its_result_comes)
 {
 	struct fixture f;
