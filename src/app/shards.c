@@ -203,18 +203,34 @@ struct logs_port shards_logs(struct shards *s)
 
 /* ---- starting --------------------------------------------------------------------------------------- */
 
+static void turn_by_hand(struct shards *s)
+{
+	struct loop *loop = s->set.loop;
+
+	(void)shards_turn(s, loop_wall_ms(loop), loop_mono_ms(loop));
+	for (size_t i = 0; i < s->n; i++)
+		store_poll(s->shard[i]->store);
+	nanosleep(&(struct timespec){ .tv_nsec = 200 * 1000 }, NULL);
+}
+
 bool shards_turn_until(struct shards *s, const bool *flag)
 {
 	struct loop *loop = s->set.loop;
 	int64_t give_up_ms = loop_mono_ms(loop) + START_MS_MAX;
 
-	while (!*flag && loop_mono_ms(loop) < give_up_ms) {
-		(void)shards_turn(s, loop_wall_ms(loop), loop_mono_ms(loop));
-		for (size_t i = 0; i < s->n; i++)
-			store_poll(s->shard[i]->store);
-		nanosleep(&(struct timespec){ .tv_nsec = 200 * 1000 }, NULL);
-	}
+	while (!*flag && loop_mono_ms(loop) < give_up_ms)
+		turn_by_hand(s);
 	return *flag;
+}
+
+/* Who asks for the first user should find its place. */
+static void settle(struct shards *s)
+{
+	struct loop *loop = s->set.loop;
+	int64_t give_up_ms = loop_mono_ms(loop) + START_MS_MAX;
+
+	while (!pool_is_settled(s->pool) && loop_mono_ms(loop) < give_up_ms)
+		turn_by_hand(s);
 }
 
 bool shards_start(struct shards *s, char ret_error[SHARDS_ERROR_BYTES])
@@ -236,6 +252,8 @@ bool shards_start(struct shards *s, char ret_error[SHARDS_ERROR_BYTES])
 			return false;
 		}
 	}
+	if (!s->shard[0]->way.away)
+		settle(s);
 	return true;
 }
 

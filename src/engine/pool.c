@@ -84,6 +84,19 @@ bool pool_home_is_up(const struct pool *p, struct problem *ret_problem)
 
 /* ---- users ------------------------------------------------------------------------------------------ */
 
+bool pool_is_settled(const struct pool *p)
+{
+	if (p->set.open == NULL)
+		return true;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct pool_db *db = &p->db[i];
+
+		if (db->engine->started && (!db->engine->up || *db->name == '\0'))
+			return false;
+	}
+	return p->known;
+}
+
 bool pool_is_whole(const struct pool *p)
 {
 	if (p->set.open != NULL && !p->known)

@@ -40,6 +40,8 @@ int64_t pool_turn(struct pool *p, int64_t mono_ms);
 
 /* ---- users ------------------------------------------------------------------------------------------ */
 
+/* Has the directory been read, and is every database that has been reached in it and at work? */
+bool pool_is_settled(const struct pool *p);
 /* Are the users of every database known? One that has been away since the start may have any. */
 bool pool_is_whole(const struct pool *p);
 /* Who the token belongs to. An account that is being moved (user.moving) is given when there is no other. */
