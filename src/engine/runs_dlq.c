@@ -4,7 +4,7 @@
  * done to one is one step, which also takes the dead letter away where it has served its purpose.
  *
  * A resumed run begins with a copy of the history. Delivered again are the plans whose results it lacks, and
- * when there are none, its last entry: so nothing is lost that was under way when the run failed, and
+ * when there are none, its last entry that told something new: so nothing is lost that was under way when the run failed, and
  * what waited waits anew.
  */
 #include <stdlib.h>
@@ -249,6 +249,17 @@ static bool is_done(const struct walk *x, int64_t step)
 	return false;
 }
 
+/* Does it tell what an earlier entry has told? Deliveries are at least once, so an endpoint may do a step twice; what it
+ * makes of such an entry is nothing. */
+static bool is_repeat(const struct seen *v, size_t i)
+{
+	for (size_t k = 0; k < i; k++) {
+		if (v[k].step == v[i].step && v[k].target == v[i].target)
+			return true;
+	}
+	return false;
+}
+
 static struct move *deliver_again(struct work *w, uint64_t until)
 {
 	struct walk *x = w->arg;
@@ -310,12 +321,14 @@ static void build_resume(struct work *w)
 	start->run_start.copy = (struct run_ref){ x->dead.msg.run, x->dead.msg.run_created_ms };
 	at = w->moves - 1;
 	for (size_t i = 0; i < n; i++) {
-		if (v[i].target == 0 || is_done(x, v[i].target))
+		if (v[i].target == 0 || is_done(x, v[i].target) || is_repeat(v, i))
 			continue;
 		put = deliver_again(w, v[i].seq);
 		if (puts++ == 0)
 			w->run.first = put->put.msg->id;
 	}
+	while (n > 1 && is_repeat(v, n - 1))
+		n--;
 	if (puts == 0)
 		w->run.first = deliver_again(w, v[n - 1].seq)->put.msg->id;
 	w->move[at].run_start.record = runs_record(w);
