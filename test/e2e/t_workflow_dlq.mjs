@@ -100,6 +100,28 @@ test("resume: what was done stays done, also beside a branch that failed", async
 	assert.deepEqual(await list(`workflowRunId=${id}`), []);
 });
 
+test("resume: goes on although the last entry tells what an earlier one has told", async () => {
+	let broken = true;
+	app.workflow("/repeated", async (context) => {
+		const first = await context.run("first", () => 1);
+		const second = await context.run("second", async () => {
+			if (!broken) return 2;
+			// As an endpoint does to which the delivery before came twice.
+			const r = await s.call("POST", `/v2/publish/${app.url}/repeated`, {
+				headers: { "upstash-workflow-runid": context.workflowRunId, "content-type": "application/json" },
+				body: JSON.stringify({ stepId: 1, stepName: "first", stepType: "Run", out: "11", concurrent: 1 }),
+			});
+			assert.equal(r.status, 200);
+			throw new Error("broken");
+		});
+		done("/repeated", { first, second });
+	});
+	const m = await failed(await app.trigger("/repeated", { body: "x", retries: 0 }));
+	broken = false;
+	await app.client.dlq.resume({ dlqId: m.dlqId });
+	assert.deepEqual((await app.result("/repeated", 1)).result, { first: 1, second: 2 });
+});
+
 test("restart: the same from the beginning, with other settings", async () => {
 	let n = 0;
 	app.workflow("/restart", async (context) => {
