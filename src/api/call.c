@@ -71,6 +71,16 @@ void call_answer(struct call *c, int status)
 	call_answer_with(c, status, STR_NULL);
 }
 
+void call_answer_count(struct call *c, struct str key, int64_t n)
+{
+	struct json_out j = call_json(c);
+
+	json_open(&j, '{');
+	json_kint(&j, key, n);
+	json_close(&j, '}');
+	call_answer(c, 200);
+}
+
 void call_answer_text(struct call *c, int status, struct str json)
 {
 	reply(c, status, STR_NULL, json);

@@ -53,7 +53,9 @@ void call_ask_log(struct call *c, struct logs_query *q);
 struct json_out call_json(struct call *c);
 /* Ends the call with the JSON that call_json began. */
 void call_answer(struct call *c, int status);
-/* The same with further header lines, each ending in CRLF. */
+/* Ends the call with 200 and an object of one number. */
+void call_answer_count(struct call *c, struct str key, int64_t n);
+/* The same as call_answer with further header lines, each ending in CRLF. */
 void call_answer_with(struct call *c, int status, struct str headers);
 /* Ends the call with JSON made by others. */
 void call_answer_text(struct call *c, int status, struct str json);

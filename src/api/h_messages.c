@@ -95,16 +95,6 @@ struct cancelling {
 	struct problem problem;
 };
 
-static void answer_cancelled(struct call *c, int64_t n)
-{
-	struct json_out j = call_json(c);
-
-	json_open(&j, '{');
-	json_kint(&j, STR("cancelled"), n);
-	json_close(&j, '}');
-	call_answer(c, 200);
-}
-
 static void cancelled(struct message_cancel *op)
 {
 	struct call *c = op->arg;
@@ -112,7 +102,7 @@ static void cancelled(struct message_cancel *op)
 	if (op->problem.status != 0)
 		call_fail(c, &op->problem);
 	else
-		answer_cancelled(c, op->cancelled);
+		call_answer_count(c, STR("cancelled"), op->cancelled);
 }
 
 static void cancelled_one(struct message_cancel *op)
@@ -162,7 +152,7 @@ static void cancelled_bulk(struct bulk_cancel *op)
 	if (op->problem.status != 0) {
 		call_fail(c, &op->problem);
 	} else if (op->wait_ms > 0) {
-		answer_cancelled(c, op->cancelled);
+		call_answer_count(c, STR("cancelled"), op->cancelled);
 	} else {
 		j = call_json(c);
 		json_open(&j, '{');
@@ -185,7 +175,7 @@ static void cancel_ids(struct call *c, struct cancelling *k)
 		.arg = c,
 	};
 	if (k->by_id.ids_n == 0)
-		answer_cancelled(c, 0);
+		call_answer_count(c, STR("cancelled"), 0);
 	else
 		engine_message_cancel(c->engine, &k->by_id);
 }

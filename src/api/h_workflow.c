@@ -35,16 +35,6 @@ void h_workflow_history(struct call *c)
 
 /* ---- one ------------------------------------------------------------------------------------- */
 
-static void answer_cancelled(struct call *c, int64_t n)
-{
-	struct json_out j = call_json(c);
-
-	json_open(&j, '{');
-	json_kint(&j, STR("cancelled"), n);
-	json_close(&j, '}');
-	call_answer(c, 200);
-}
-
 /* That it was over before is no problem: the SDK may ask twice. */
 static void ended(struct run_finish *op)
 {
@@ -53,7 +43,7 @@ static void ended(struct run_finish *op)
 	if (op->problem.status != 0)
 		call_fail(c, &op->problem);
 	else
-		answer_cancelled(c, op->ended && op->cancel);
+		call_answer_count(c, STR("cancelled"), op->ended && op->cancel);
 }
 
 void h_workflow_end(struct call *c)
@@ -102,7 +92,7 @@ static void cancelled(struct run_cancel *op)
 	if (op->problem.status != 0)
 		call_fail(c, &op->problem);
 	else
-		answer_cancelled(c, op->cancelled);
+		call_answer_count(c, STR("cancelled"), op->cancelled);
 }
 
 void h_workflow_cancel(struct call *c)

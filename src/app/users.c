@@ -1,61 +1,40 @@
 #include "app/users.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "app/users_client.h"
-#include "base/codec.h"
+#include "app/admin.h"
+#include "app/admin_client.h"
 
 enum { LOOK_AGAIN_MS = 100 };
-
-struct command {
-	const char *name;
-	int args_min, args_max;
-	const char *args, *help;
-	int (*run)(const struct conf *conf, struct arena *a);
-};
 
 /* ---- asking ----------------------------------------------------------------------------------------- */
 
 /* The path of the user that the first argument names, with what follows it. */
 static struct str user_path(const struct conf *conf, struct arena *a, const char *rest)
 {
-	struct buf id;
-	struct str path;
-
-	buf_init(&id, 1024 * 1024);
-	percent_encode(&id, str_c(conf->arg[1]));
-	path = arena_fmt(a, "/v2/admin/users/%.*s%s", STR_FMT(buf_str(&id)), rest);
-	buf_done(&id);
-	return path;
-}
-
-static struct str text_of(const struct json *object, const char *key)
-{
-	const struct json *v = json_get(object, str_c(key));
-
-	return v != NULL ? v->text : STR_NULL;
+	return admin_client_path(a, "/v2/admin/users/", conf->arg[1], rest);
 }
 
 /* As the variables that clients look for, to be pasted. */
 static void print_variable(const struct json *object, const char *key, const char *name)
 {
-	struct str text = text_of(object, key);
+	struct str text = admin_client_text(object, key);
 
 	if (text.n > 0)
 		printf("%s=%.*s\n", name, STR_FMT(text));
 }
 
-static int print_secrets(const struct conf *conf, const struct users_answer *answer)
+static int print_secrets(const struct conf *conf, const struct admin_answer *answer)
 {
 	if (conf->json) {
 		printf("%.*s\n", STR_FMT(answer->text));
 		return 0;
 	}
-	printf("User %.*s, plan %.*s. This is shown once:\n", STR_FMT(text_of(answer->json, "id")),
-	       STR_FMT(text_of(answer->json, "plan")));
+	printf("User %.*s, plan %.*s. This is shown once:\n",
+	       STR_FMT(admin_client_text(answer->json, "id")),
+	       STR_FMT(admin_client_text(answer->json, "plan")));
 	print_variable(answer->json, "token", "QSTASH_TOKEN");
 	print_variable(answer->json, "readOnlyToken", "QSTASH_READ_ONLY_TOKEN");
 	print_variable(answer->json, "currentSigningKey", "QSTASH_CURRENT_SIGNING_KEY");
@@ -74,7 +53,7 @@ static void print_member(const struct json *v, int indent)
 		printf("%.*s\n", STR_FMT(v->text));
 }
 
-static int print_user(const struct conf *conf, const struct users_answer *answer)
+static int print_user(const struct conf *conf, const struct admin_answer *answer)
 {
 	const struct json *limits = json_get(answer->json, STR("limits"));
 
@@ -97,8 +76,8 @@ static int print_user(const struct conf *conf, const struct users_answer *answer
 
 static int create(const struct conf *conf, struct arena *a)
 {
-	struct users_request q = { "POST", STR("/v2/admin/users"), STR_NULL };
-	struct users_answer answer;
+	struct admin_request q = { "POST", STR("/v2/admin/users"), STR_NULL };
+	struct admin_answer answer;
 	struct json_out j;
 	struct buf body;
 
@@ -111,11 +90,11 @@ static int create(const struct conf *conf, struct arena *a)
 	json_close(&j, '}');
 	q.body = arena_str(a, buf_str(&body));
 	buf_done(&body);
-	return users_client_must(conf, a, &q, &answer) ? print_secrets(conf, &answer) : 1;
+	return admin_client_must(conf, a, &q, &answer) ? print_secrets(conf, &answer) : 1;
 }
 
 /* One page; the cursor of the next, or nothing. */
-static struct str print_page(const struct conf *conf, const struct users_answer *answer)
+static struct str print_page(const struct conf *conf, const struct admin_answer *answer)
 {
 	const struct json *users = json_get(answer->json, STR("users"));
 
@@ -123,9 +102,10 @@ static struct str print_page(const struct conf *conf, const struct users_answer 
 		printf("%.*s\n", STR_FMT(answer->text));
 	for (const struct json *u = users != NULL && !conf->json ? users->child : NULL; u != NULL;
 	     u = u->next)
-		printf("%-32.*s %-12.*s %.*s\n", STR_FMT(text_of(u, "id")),
-		       STR_FMT(text_of(u, "plan")), STR_FMT(text_of(u, "state")));
-	return text_of(answer->json, "cursor");
+		printf("%-32.*s %-12.*s %.*s\n", STR_FMT(admin_client_text(u, "id")),
+		       STR_FMT(admin_client_text(u, "plan")),
+		       STR_FMT(admin_client_text(u, "state")));
+	return admin_client_text(answer->json, "cursor");
 }
 
 static int list(const struct conf *conf, struct arena *a)
@@ -133,13 +113,13 @@ static int list(const struct conf *conf, struct arena *a)
 	struct str cursor = STR_NULL;
 
 	do {
-		struct users_request q = { "GET", STR("/v2/admin/users?count=1000"), STR_NULL };
-		struct users_answer answer;
+		struct admin_request q = { "GET", STR("/v2/admin/users?count=1000"), STR_NULL };
+		struct admin_answer answer;
 
 		if (cursor.n > 0)
 			q.path = arena_fmt(a, "/v2/admin/users?count=1000&cursor=%.*s",
 					   STR_FMT(cursor));
-		if (!users_client_must(conf, a, &q, &answer))
+		if (!admin_client_must(conf, a, &q, &answer))
 			return 1;
 		cursor = print_page(conf, &answer);
 	} while (cursor.n > 0);
@@ -148,44 +128,36 @@ static int list(const struct conf *conf, struct arena *a)
 
 static int show(const struct conf *conf, struct arena *a)
 {
-	struct users_request q = { "GET", user_path(conf, a, ""), STR_NULL };
-	struct users_answer answer;
+	struct admin_request q = { "GET", user_path(conf, a, ""), STR_NULL };
+	struct admin_answer answer;
 
-	return users_client_must(conf, a, &q, &answer) ? print_user(conf, &answer) : 1;
+	return admin_client_must(conf, a, &q, &answer) ? print_user(conf, &answer) : 1;
 }
 
 static int change_plan(const struct conf *conf, struct arena *a)
 {
-	struct users_request q = { "PATCH", user_path(conf, a, ""), STR_NULL };
-	struct users_answer answer;
-	struct json_out j;
-	struct buf body;
+	struct admin_request q = { "PATCH", user_path(conf, a, ""), STR_NULL };
+	struct admin_answer answer;
 
-	buf_init(&body, 1024 * 1024);
-	j = json_out(&body);
-	json_open(&j, '{');
-	json_kstr(&j, STR("plan"), str_c(conf->arg[2]));
-	json_close(&j, '}');
-	q.body = arena_str(a, buf_str(&body));
-	buf_done(&body);
-	return users_client_must(conf, a, &q, &answer) ? print_user(conf, &answer) : 1;
+	q.body = admin_client_body(a, "plan", conf->arg[2]);
+	return admin_client_must(conf, a, &q, &answer) ? print_user(conf, &answer) : 1;
 }
 
 static int reset_token(const struct conf *conf, struct arena *a)
 {
-	struct users_request q = { "POST", user_path(conf, a, "/token"), STR_NULL };
-	struct users_answer answer;
+	struct admin_request q = { "POST", user_path(conf, a, "/token"), STR_NULL };
+	struct admin_answer answer;
 
-	return users_client_must(conf, a, &q, &answer) ? print_secrets(conf, &answer) : 1;
+	return admin_client_must(conf, a, &q, &answer) ? print_secrets(conf, &answer) : 1;
 }
 
 static int read_only_token(const struct conf *conf, struct arena *a)
 {
-	struct users_request q = { conf->remove ? "DELETE" : "POST",
+	struct admin_request q = { conf->remove ? "DELETE" : "POST",
 				   user_path(conf, a, "/readOnlyToken"), STR_NULL };
-	struct users_answer answer;
+	struct admin_answer answer;
 
-	if (!users_client_must(conf, a, &q, &answer))
+	if (!admin_client_must(conf, a, &q, &answer))
 		return 1;
 	return conf->remove ? print_user(conf, &answer) : print_secrets(conf, &answer);
 }
@@ -193,25 +165,25 @@ static int read_only_token(const struct conf *conf, struct arena *a)
 /* Waits until the user is gone. The server goes on by itself when this is cut off. */
 static int delete_user(const struct conf *conf, struct arena *a)
 {
-	struct users_request remove = { "DELETE", user_path(conf, a, ""), STR_NULL };
-	struct users_request look = { "GET", remove.path, STR_NULL };
-	struct users_answer answer;
-	char error[USERS_ERROR_BYTES];
+	struct admin_request remove = { "DELETE", user_path(conf, a, ""), STR_NULL };
+	struct admin_request look = { "GET", remove.path, STR_NULL };
+	struct admin_answer answer;
+	char error[ADMIN_ERROR_BYTES];
 
 	if (!conf->yes) {
-		users_client_complain(
+		admin_client_complain(
 			"this deletes the user with its messages, schedules, queues and log; say "
 			"--yes");
 		return 2;
 	}
-	if (!users_client_must(conf, a, &remove, &answer))
+	if (!admin_client_must(conf, a, &remove, &answer))
 		return 1;
 	do {
 		nanosleep(&(struct timespec){ .tv_nsec = LOOK_AGAIN_MS * 1000000L }, NULL);
 		arena_reset(a);
 		look.path = user_path(conf, a, "");
-		if (!users_client_ask(conf, a, &look, &answer, error))
-			return users_client_complain(error);
+		if (!admin_client_ask(conf, a, &look, &answer, error))
+			return admin_client_complain(error);
 	} while (answer.status == 200);
 	if (conf->json)
 		puts("{\"deleted\":true}");
@@ -223,35 +195,27 @@ static int delete_user(const struct conf *conf, struct arena *a)
 /* Waits until the user is served there. The server goes on by itself when this is cut off. */
 static int move_user(const struct conf *conf, struct arena *a)
 {
-	struct users_request move = { "POST", user_path(conf, a, "/move"), STR_NULL };
-	struct users_answer answer;
-	struct json_out j;
-	struct buf body;
+	struct admin_request move = { "POST", user_path(conf, a, "/move"), STR_NULL };
+	struct admin_answer answer;
 
-	buf_init(&body, 1024 * 1024);
-	j = json_out(&body);
-	json_open(&j, '{');
-	json_kstr(&j, STR("database"), str_c(conf->arg[2]));
-	json_close(&j, '}');
-	move.body = arena_str(a, buf_str(&body));
-	buf_done(&body);
-	if (!users_client_must(conf, a, &move, &answer))
+	move.body = admin_client_body(a, "database", conf->arg[2]);
+	if (!admin_client_must(conf, a, &move, &answer))
 		return 1;
 	for (;;) {
-		struct users_request look = { "GET", STR_NULL, STR_NULL };
+		struct admin_request look = { "GET", STR_NULL, STR_NULL };
 
 		arena_reset(a);
 		look.path = user_path(conf, a, "");
-		if (!users_client_must(conf, a, &look, &answer))
+		if (!admin_client_must(conf, a, &look, &answer))
 			return 1;
-		if (str_eq(text_of(answer.json, "database"), str_c(conf->arg[2])) &&
-		    str_eq(text_of(answer.json, "state"), STR("active")))
+		if (str_eq(admin_client_text(answer.json, "database"), str_c(conf->arg[2])) &&
+		    str_eq(admin_client_text(answer.json, "state"), STR("active")))
 			return print_user(conf, &answer);
 		nanosleep(&(struct timespec){ .tv_nsec = LOOK_AGAIN_MS * 1000000L }, NULL);
 	}
 }
 
-static const struct command commands[] = {
+static const struct admin_command commands[] = {
 	{ "create", 0, 1, "[ID] [--plan P]", "make a user, and show its token and signing keys",
 	  create },
 	{ "list", 0, 0, "", "list all users", list },
@@ -265,61 +229,14 @@ static const struct command commands[] = {
 	{ "delete", 1, 1, "ID --yes", "delete it with all it has", delete_user },
 };
 
-static int print_help(FILE *out, int status)
-{
-	fputs("Usage: qstash users COMMAND [flags]\n\n"
-	      "Asks the server that runs on the data directory (or the one at --url).\n\n",
-	      out);
-	for (size_t i = 0; i < countof(commands); i++)
-		fprintf(out, "  %-16s %-16s %s\n", commands[i].name, commands[i].args,
-			commands[i].help);
-	if (status == 0) {
-		puts("");
-		conf_print_flags(CONF_USERS);
-	}
-	return status;
-}
-
-static int run(const struct conf *conf)
-{
-	struct arena a;
-	int status;
-
-	for (size_t i = 0; i < countof(commands); i++) {
-		const struct command *c = &commands[i];
-
-		if (conf->args == 0 || strcmp(conf->arg[0], c->name) != 0)
-			continue;
-		if (conf->args - 1 < c->args_min || conf->args - 1 > c->args_max) {
-			fprintf(stderr, "qstash: use: qstash users %s %s\n", c->name, c->args);
-			return 2;
-		}
-		arena_init(&a);
-		status = c->run(conf, &a);
-		arena_done(&a);
-		return status;
-	}
-	return print_help(stderr, 2);
-}
-
 int users_main(int argc, char **argv)
 {
-	char error[256] = "";
-	struct conf conf;
-	int status;
+	static const struct admin_commands users = {
+		.name = "users",
+		.about = "Asks the server that runs on the data directory (or the one at --url).",
+		.command = commands,
+		.n = countof(commands),
+	};
 
-	if (!conf_parse(CONF_USERS, argc, argv, &conf, error)) {
-		fprintf(stderr, "qstash: %s\n", error);
-		return 2;
-	}
-	if (conf.help)
-		return print_help(stdout, 0);
-	if (*conf.url != '\0' && *conf.admin_token == '\0') {
-		users_client_complain("--url needs --admin-token (QSTASH_ADMIN_TOKEN)");
-		return 2;
-	}
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-	status = run(&conf);
-	curl_global_cleanup();
-	return status;
+	return admin_main(&users, argc, argv);
 }

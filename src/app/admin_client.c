@@ -1,4 +1,4 @@
-#include "app/users_client.h"
+#include "app/admin_client.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -6,8 +6,9 @@
 
 #include "app/dirs.h"
 #include "base/check.h"
+#include "base/codec.h"
 
-enum { ANSWER_BYTES_MAX = 16 * 1024 * 1024, TIMEOUT_S = 60 };
+enum { ANSWER_BYTES_MAX = 16 * 1024 * 1024, BODY_BYTES_MAX = 1024 * 1024, TIMEOUT_S = 60 };
 
 /* One request under way. The fields that point into the arena are NUL-terminated. */
 struct asking {
@@ -79,22 +80,22 @@ static void set_up(struct asking *q, const char *method, struct str body)
 	}
 }
 
-static void tell(const struct asking *q, CURLcode code, char ret_error[USERS_ERROR_BYTES])
+static void tell(const struct asking *q, CURLcode code, char ret_error[ADMIN_ERROR_BYTES])
 {
 	if (q->socket_path != NULL && code == CURLE_COULDNT_CONNECT)
-		snprintf(ret_error, USERS_ERROR_BYTES,
+		snprintf(ret_error, ADMIN_ERROR_BYTES,
 			 "no server runs on this data directory (%.300s); start one with 'qstash "
 			 "serve', name "
 			 "another directory with --data-dir, or a server elsewhere with --url",
 			 q->socket_path);
 	else
-		snprintf(ret_error, USERS_ERROR_BYTES, "cannot ask %.300s: %s",
+		snprintf(ret_error, ADMIN_ERROR_BYTES, "cannot ask %.300s: %s",
 			 q->socket_path != NULL ? q->socket_path : q->conf->url,
 			 *q->why != '\0' ? q->why : curl_easy_strerror(code));
 }
 
-static bool perform(struct asking *q, struct arena *a, struct users_answer *ret_answer,
-		    char ret_error[USERS_ERROR_BYTES])
+static bool perform(struct asking *q, struct arena *a, struct admin_answer *ret_answer,
+		    char ret_error[ADMIN_ERROR_BYTES])
 {
 	CURLcode code = curl_easy_perform(q->curl);
 	char why[96];
@@ -110,13 +111,13 @@ static bool perform(struct asking *q, struct arena *a, struct users_answer *ret_
 	ret_answer->json = json_parse(a, ret_answer->text, why);
 	if (ret_answer->json != NULL)
 		return true;
-	snprintf(ret_error, USERS_ERROR_BYTES,
+	snprintf(ret_error, ADMIN_ERROR_BYTES,
 		 "the answer (status %ld) is not JSON: is this a qstash server?", status);
 	return false;
 }
 
-bool users_client_ask(const struct conf *conf, struct arena *a, const struct users_request *request,
-		      struct users_answer *ret_answer, char ret_error[USERS_ERROR_BYTES])
+bool admin_client_ask(const struct conf *conf, struct arena *a, const struct admin_request *request,
+		      struct admin_answer *ret_answer, char ret_error[ADMIN_ERROR_BYTES])
 {
 	struct asking q = { .conf = conf, .curl = curl_easy_init() };
 	bool ok = false;
@@ -128,7 +129,7 @@ bool users_client_ask(const struct conf *conf, struct arena *a, const struct use
 	if (set_target(&q, a, request->path))
 		ok = perform(&q, a, ret_answer, ret_error);
 	else
-		snprintf(ret_error, USERS_ERROR_BYTES,
+		snprintf(ret_error, ADMIN_ERROR_BYTES,
 			 "no data directory: give one with --data-dir");
 	curl_slist_free_all(q.headers);
 	curl_easy_cleanup(q.curl);
@@ -137,20 +138,20 @@ bool users_client_ask(const struct conf *conf, struct arena *a, const struct use
 	return ok;
 }
 
-int users_client_complain(const char *text)
+int admin_client_complain(const char *text)
 {
 	fprintf(stderr, "qstash: %s\n", text);
 	return 1;
 }
 
-bool users_client_must(const struct conf *conf, struct arena *a,
-		       const struct users_request *request, struct users_answer *ret_answer)
+bool admin_client_must(const struct conf *conf, struct arena *a,
+		       const struct admin_request *request, struct admin_answer *ret_answer)
 {
-	char error[USERS_ERROR_BYTES];
+	char error[ADMIN_ERROR_BYTES];
 	const struct json *why;
 
-	if (!users_client_ask(conf, a, request, ret_answer, error)) {
-		users_client_complain(error);
+	if (!admin_client_ask(conf, a, request, ret_answer, error)) {
+		admin_client_complain(error);
 		return false;
 	}
 	if (ret_answer->status < 400)
@@ -158,10 +159,46 @@ bool users_client_must(const struct conf *conf, struct arena *a,
 	why = json_get(ret_answer->json, STR("error"));
 	if (ret_answer->status == 404 && *conf->url != '\0' && why != NULL &&
 	    str_eq(why->text, STR("no such endpoint")))
-		users_client_complain("that server has no admin API: it runs without -admin-token");
+		admin_client_complain("that server has no admin API: it runs without -admin-token");
 	else if (why != NULL && why->kind == JSON_STRING)
-		users_client_complain(arena_str(a, why->text).p);
+		admin_client_complain(arena_str(a, why->text).p);
 	else
-		users_client_complain(ret_answer->text.p);
+		admin_client_complain(ret_answer->text.p);
 	return false;
+}
+
+struct str admin_client_path(struct arena *a, const char *before, const char *name,
+			     const char *after)
+{
+	struct buf escaped;
+	struct str path;
+
+	buf_init(&escaped, BODY_BYTES_MAX);
+	percent_encode(&escaped, str_c(name));
+	path = arena_fmt(a, "%s%.*s%s", before, STR_FMT(buf_str(&escaped)), after);
+	buf_done(&escaped);
+	return path;
+}
+
+struct str admin_client_body(struct arena *a, const char *key, const char *text)
+{
+	struct json_out j;
+	struct buf body;
+	struct str copy;
+
+	buf_init(&body, BODY_BYTES_MAX);
+	j = json_out(&body);
+	json_open(&j, '{');
+	json_kstr(&j, str_c(key), str_c(text));
+	json_close(&j, '}');
+	copy = arena_str(a, buf_str(&body));
+	buf_done(&body);
+	return copy;
+}
+
+struct str admin_client_text(const struct json *object, const char *key)
+{
+	const struct json *v = json_get(object, str_c(key));
+
+	return v != NULL ? v->text : STR_NULL;
 }
