@@ -21,10 +21,11 @@ local function row_add(l, bytes, ...)
 	l.out[#l.out + 1] = { ... }
 end
 
--- Goes through a directory sorted by bytes from after `from`, until `look` returns false or its end.
-local function each_after(key, from, to, look)
+-- Goes through a directory sorted by bytes from after `from`, until `look` returns false or its end; backwards with
+-- ZREVRANGEBYLEX as the command.
+local function each_after(key, from, to, look, command)
 	while true do
-		local found = call('ZRANGEBYLEX', key, from, to, 'LIMIT', 0, SCANNED_AT_ONCE)
+		local found = call(command or 'ZRANGEBYLEX', key, from, to, 'LIMIT', 0, SCANNED_AT_ONCE)
 		for i = 1, #found do
 			if not look(found[i]) then
 				return
@@ -113,24 +114,13 @@ local function scan_dead(s, l)
 		dead_row(l, prefix, s.dlq)
 		return
 	end
-	if not s.descending then
-		each_after(prefix .. 'd', '(' .. s.dlq, '+', function(id)
-			return dead_row(l, prefix, id)
-		end)
-		return
+	local function look(id)
+		return dead_row(l, prefix, id)
 	end
-	local from = s.dlq == NO_ID .. NO_ID and '+' or '(' .. s.dlq
-	while true do
-		local found = call('ZREVRANGEBYLEX', prefix .. 'd', from, '-', 'LIMIT', 0, SCANNED_AT_ONCE)
-		for i = 1, #found do
-			if not dead_row(l, prefix, found[i]) then
-				return
-			end
-		end
-		if #found < SCANNED_AT_ONCE then
-			return
-		end
-		from = '(' .. found[#found]
+	if s.descending then
+		each_after(prefix .. 'd', s.dlq == NO_ID .. NO_ID and '+' or '(' .. s.dlq, '-', look, 'ZREVRANGEBYLEX')
+	else
+		each_after(prefix .. 'd', '(' .. s.dlq, '+', look)
 	end
 end
 
