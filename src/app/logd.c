@@ -265,12 +265,12 @@ static void run(struct logd *d)
 	static const struct supervised_ops ops = { stop, ignore };
 	bool is_supervised = d->supervised != NULL;
 
-	if (!is_supervised)
-		print_banner(d);
 	loop_on_signal(d->loop, SIGTERM, stop, d);
 	loop_on_signal(d->loop, SIGINT, is_supervised ? leave_it_to_supervisor : stop, d);
 	if (is_supervised)
 		loop_on_signal(d->loop, SIGHUP, leave_it_to_supervisor, d);
+	else
+		print_banner(d); /* now that whoever reads it may end the process at once */
 	supervised_open(d->supervised, d->loop, &ops, d);
 	supervised_ready(d->supervised);
 	loop_run(d->loop);

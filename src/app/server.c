@@ -189,6 +189,81 @@ static bool open_listeners(struct server *s, char ret_error[SERVER_ERROR_BYTES])
 	return s->log_http != NULL;
 }
 
+/* ---- stopping --------------------------------------------------------------------------------------- */
+
+static void part_at_rest(void *arg)
+{
+	struct server *s = arg;
+
+	check(s->draining > 0);
+	if (--s->draining == 0)
+		loop_stop(s->loop);
+}
+
+static void drain(struct server *s, struct httpd *h)
+{
+	if (h == NULL)
+		return;
+	s->draining++;
+	httpd_drain(h, s->retiring ? PATIENCE_MS : 0, part_at_rest, s);
+}
+
+static void begin_stop(struct server *s)
+{
+	s->stopping = true;
+	s->give_up_ms = loop_mono_ms(s->loop) + s->conf->grace_s * 1000 + STOP_MS_MAX +
+			(s->retiring ? PATIENCE_MS : 0);
+	s->draining = shards_stop(s->shards, s->conf->grace_s * 1000, part_at_rest, s);
+	drain(s, s->http);
+	drain(s, s->log_http);
+	drain(s, s->control_http);
+}
+
+/* A second signal does not wait any longer; what is leased is put back at the next start, or when the lease ends. */
+static void stop(void *arg)
+{
+	struct server *s = arg;
+
+	if (!s->stopping)
+		begin_stop(s);
+	else if (!s->retiring)
+		loop_stop(s->loop);
+	s->retiring = false;
+}
+
+static void retire(void *arg)
+{
+	struct server *s = arg;
+
+	s->retiring = !s->stopping;
+	if (!s->stopping)
+		begin_stop(s);
+}
+
+static void quarantine(void *arg, struct str user, struct msg_id id)
+{
+	const struct server *s = arg;
+
+	for (size_t i = 0; i < pool_engines(s->pool); i++)
+		engine_quarantine(pool_engine(s->pool, i), user, id);
+}
+
+/* The terminal's signals come to all, but are for the supervisor to obey. */
+static void leave_it_to_supervisor(void *arg)
+{
+}
+
+/* Before anybody can read that the server runs: whoever does may end it at once. */
+static void obey_signals(struct server *s)
+{
+	bool is_supervised = s->set.supervised != NULL;
+
+	loop_on_signal(s->loop, SIGTERM, stop, s);
+	loop_on_signal(s->loop, SIGINT, is_supervised ? leave_it_to_supervisor : stop, s);
+	if (is_supervised)
+		loop_on_signal(s->loop, SIGHUP, leave_it_to_supervisor, s);
+}
+
 /* ---- starting --------------------------------------------------------------------------------------- */
 
 static void account_ensured(struct account_op *op)
@@ -285,6 +360,7 @@ struct server *server_open(const struct server_settings *settings,
 	}
 	open_control(s);
 	loop_on_turn(s->loop, turn, s);
+	obey_signals(s);
 	return s;
 }
 
@@ -303,79 +379,12 @@ const char *server_data_dir(const struct server *s)
 	return s->dir;
 }
 
-/* ---- running and stopping --------------------------------------------------------------------------- */
-
-static void part_at_rest(void *arg)
-{
-	struct server *s = arg;
-
-	check(s->draining > 0);
-	if (--s->draining == 0)
-		loop_stop(s->loop);
-}
-
-static void drain(struct server *s, struct httpd *h)
-{
-	if (h == NULL)
-		return;
-	s->draining++;
-	httpd_drain(h, s->retiring ? PATIENCE_MS : 0, part_at_rest, s);
-}
-
-static void begin_stop(struct server *s)
-{
-	s->stopping = true;
-	s->give_up_ms = loop_mono_ms(s->loop) + s->conf->grace_s * 1000 + STOP_MS_MAX +
-			(s->retiring ? PATIENCE_MS : 0);
-	s->draining = shards_stop(s->shards, s->conf->grace_s * 1000, part_at_rest, s);
-	drain(s, s->http);
-	drain(s, s->log_http);
-	drain(s, s->control_http);
-}
-
-/* A second signal does not wait any longer; what is leased is put back at the next start, or when the lease ends. */
-static void stop(void *arg)
-{
-	struct server *s = arg;
-
-	if (!s->stopping)
-		begin_stop(s);
-	else if (!s->retiring)
-		loop_stop(s->loop);
-	s->retiring = false;
-}
-
-static void retire(void *arg)
-{
-	struct server *s = arg;
-
-	s->retiring = !s->stopping;
-	if (!s->stopping)
-		begin_stop(s);
-}
-
-static void quarantine(void *arg, struct str user, struct msg_id id)
-{
-	const struct server *s = arg;
-
-	for (size_t i = 0; i < pool_engines(s->pool); i++)
-		engine_quarantine(pool_engine(s->pool, i), user, id);
-}
-
-/* The terminal's signals come to all, but are for the supervisor to obey. */
-static void leave_it_to_supervisor(void *arg)
-{
-}
+/* ---- running ---------------------------------------------------------------------------------------- */
 
 void server_run(struct server *s)
 {
 	static const struct supervised_ops ops = { retire, quarantine };
-	bool is_supervised = s->set.supervised != NULL;
 
-	loop_on_signal(s->loop, SIGTERM, stop, s);
-	loop_on_signal(s->loop, SIGINT, is_supervised ? leave_it_to_supervisor : stop, s);
-	if (is_supervised)
-		loop_on_signal(s->loop, SIGHUP, leave_it_to_supervisor, s);
 	supervised_open(s->set.supervised, s->loop, &ops, s);
 	supervised_ready(s->set.supervised);
 	loop_run(s->loop);

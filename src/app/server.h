@@ -27,8 +27,8 @@ struct server_settings {
 	struct supervised *supervised; /* NULL: nobody has started this process but its user */
 };
 
-/* Opens everything. When it returns, requests are answered once server_run runs. NULL with one line for the user in
- * ret_error. */
+/* Opens everything. When it returns, signals are obeyed and requests answered once server_run runs. NULL with one line
+ * for the user in ret_error. */
 must_use struct server *server_open(const struct server_settings *settings,
 				    char ret_error[SERVER_ERROR_BYTES]);
 int server_port(const struct server *s);

@@ -1,6 +1,8 @@
 // The development server as a program: banner, flags, state, stop (spec 8).
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { closeSync, constants, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { BIN, KEYS, Server, Sink, TOKEN, tempDir, until } from "./lib.mjs";
 
@@ -15,6 +17,31 @@ test("dev: the banner's first line is what the SDK waits for, and the rest can b
 	assert.ok(lines.includes(`QSTASH_CURRENT_SIGNING_KEY=${KEYS.current}`));
 	assert.ok(lines.includes(`QSTASH_NEXT_SIGNING_KEY=${KEYS.next}`));
 	assert.deepEqual(await s.stop(), { code: 0, signal: null });
+});
+
+/** A pipe that takes nothing more until it is read: whoever writes to `end` waits. */
+function fullPipe() {
+	const path = join(tempDir(), "pipe");
+	assert.equal(spawnSync("mkfifo", [path]).status, 0);
+	const own = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+	for (const bytes of [Buffer.alloc(4096), Buffer.alloc(1)]) {
+		assert.throws(() => {
+			for (;;) writeSync(own, bytes);
+		}, { code: "EAGAIN" });
+	}
+	return { own, end: openSync(path, constants.O_WRONLY) };
+}
+
+test("dev: SIGTERM is obeyed from the banner's first byte on", async () => {
+	const { own, end } = fullPipe();
+	const child = spawn(BIN, ["dev", "-port=0", "-log-port=0", "--data-dir", tempDir()], { stdio: ["ignore", end, "inherit"] });
+	const exited = new Promise((r) => child.on("exit", (code, signal) => r({ code, signal })));
+	closeSync(end);
+	await until(() => / 0x1 /.test(readFileSync(`/proc/${child.pid}/syscall`, "utf8").slice(0, 8)), 60_000, "it does not write its banner");
+	child.kill("SIGTERM");
+	readSync(own, Buffer.alloc(1 << 20));
+	assert.deepEqual(await exited, { code: 0, signal: null });
+	closeSync(own);
 });
 
 test("dev: the four users have their keys, and the SDK's health check is satisfied exactly", async () => {
