@@ -105,9 +105,10 @@ TEST(the_wait_doubles_until_somebody_is_in_good_health)
 	int64_t wait = 0;
 
 	for (size_t i = 0; i < countof(waits); i++) {
-		wait = backoff_next_ms(wait, BACKOFF_HEALTHY_MS - 1);
+		wait = backoff_next_ms(wait, 10 * wait - 1);
 		T_EQ_INT(wait, waits[i]);
 	}
-	T_EQ_INT(backoff_next_ms(wait, BACKOFF_HEALTHY_MS), 100);
+	T_EQ_INT(backoff_next_ms(wait, 10 * wait), 100);
+	T_EQ_INT(backoff_next_ms(100, 2000), 100); /* killed every 2 s: back at once each time */
 	T_EQ_INT(backoff_next_ms(0, 0), 100);
 }
