@@ -102,16 +102,8 @@
 	X(POST, "/v2/notify/{event...}", h_workflow_notify, SEND, MESSAGE,                        \
 	  "tell all who wait for it, or one run")                                                 \
 	X(GET, "/v2/waiters/{event...}", h_workflow_waiters, READ, SMALL, "who waits for it")     \
-	X(POST, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,       \
+	X(ANY, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,        \
 	  "a webhook that a run waits for")                                                       \
-	X(GET, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,        \
-	  "the same")                                                                             \
-	X(PUT, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,        \
-	  "the same")                                                                             \
-	X(PATCH, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,      \
-	  "the same")                                                                             \
-	X(DELETE, "/v2/workflows/hooks/{user}/{run}/{event}", h_workflow_hook, OPEN, MESSAGE,     \
-	  "the same")                                                                             \
 	X(GET, "/v2/workflows/logs", h_workflow_logs, LOG, SMALL, "runs, step by step")           \
 	X(GET, "/v2/workflows/events", h_workflow_events, LOG, SMALL,                             \
 	  "the same, or their log entries")                                                       \

@@ -115,7 +115,7 @@ enum route_result router_find(struct arena *a, struct route_table table, enum ro
 
 		if (!match_path(r->pattern, path, &m))
 			continue;
-		if (r->method == method) {
+		if (r->method == method || r->method == ROUTE_ANY) {
 			enum route_result result = found(a, r, &m);
 
 			*ret_match = m;

@@ -15,13 +15,14 @@
 struct call;
 
 /* HEAD is taken for GET. */
-#define ROUTE_METHODS(X) X(GET) X(POST) X(PUT) X(PATCH) X(DELETE)
+#define ROUTE_METHODS(X) X(GET) X(POST) X(PATCH) X(DELETE)
 
 enum route_method {
-	ROUTE_NO_METHOD,
+	ROUTE_NO_METHOD, /* none that the names below have */
 #define X(name) ROUTE_##name,
 	ROUTE_METHODS(X)
 #undef X
+		ROUTE_ANY, /* of a row: whatever the method is */
 };
 
 /* Who may. */
@@ -72,7 +73,7 @@ enum route_result {
 	ROUTE_BAD_ID,       /* a broken percent-escape in an id */
 };
 
-enum route_method router_method(struct str text); /* case matters; ROUTE_NO_METHOD when unknown */
+enum route_method router_method(struct str text); /* case matters; never ROUTE_ANY */
 enum route_result router_find(struct arena *a, struct route_table table, enum route_method method,
 			      struct str path, struct route_match *ret_match);
 

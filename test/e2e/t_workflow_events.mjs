@@ -154,6 +154,22 @@ test("webhooks: called while the run waits, called before, and not called in tim
 	await until(async () => (await fetch(one.webhookUrl)).status === 404);
 });
 
+test("webhooks: any method of HTTP is one that the run is told of", async () => {
+	const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"];
+	app.workflow("/methods", async (context) => {
+		const hook = await context.createWebhook("create");
+		done("/methods-url", hook.webhookUrl);
+		const told = [];
+		for (const method of METHODS) told.push((await context.waitForWebhook(method, hook, "1h")).request.method);
+		done("/methods", told);
+	});
+	await app.trigger("/methods");
+	await until(() => app.results.has("/methods-url"));
+	for (const method of METHODS) assert.equal((await fetch(app.results.get("/methods-url"), { method })).status, 200, method);
+	const { result } = await app.result("/methods", 2 + METHODS.length);
+	assert.deepEqual(result, METHODS);
+});
+
 test("invoke: children that succeed, fail and are cancelled tell their parent", async () => {
 	const child = createWorkflow(async (context) => {
 		await context.run("step", () => {});
